@@ -1,0 +1,52 @@
+/* safetensors files: read with full validation before a byte is used, and written sorted and aligned. */
+#ifndef RECSYS_BASE_SAFETENSORS_H
+#define RECSYS_BASE_SAFETENSORS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "recsys.h"
+
+typedef enum { RECSYS__F32 = 1, RECSYS__F16, RECSYS__BF16, RECSYS__F64, RECSYS__I64, RECSYS__I32, RECSYS__U8, RECSYS__I8 } recsys__dtype;
+
+enum { RECSYS__MAX_RANK = 8 };
+
+typedef struct recsys__tensor {
+  const char *name;
+  recsys__dtype dtype;
+  uint32_t rank;
+  uint64_t shape[RECSYS__MAX_RANK];
+  const void *data; /* little-endian, row-major, at least 8-byte aligned in memory */
+  uint64_t bytes;
+} recsys__tensor;
+
+/* A file in memory. Tensors are in file order. */
+typedef struct recsys__tensors {
+  recsys__tensor *list;
+  size_t count;
+  struct recsys__metadata {
+    const char *key, *value;
+  } * metadata;
+  size_t metadata_count;
+  void *storage; /* private */
+} recsys__tensors;
+
+/* Reads and validates a file as docs/formats.md lists (header size, UTF-8, duplicate keys, no holes, no overlap, exact
+ * sizes). A pickle, a git-lfs pointer, an HTML page and a truncated file are recognised and named. dtypes outside the
+ * enum are RECSYS_EUNSUPPORTED. Values are not looked at: callers check that floats are finite. */
+recsys_status recsys__tensors_read(recsys__tensors *tensors, const char *path, recsys_error *error);
+/* The same from memory, which must outlive `tensors`; `name` stands for the path in messages. */
+recsys_status recsys__tensors_parse(recsys__tensors *tensors, const void *data, size_t size, const char *name,
+                                    recsys_error *error);
+void recsys__tensors_free(recsys__tensors *tensors);
+
+const recsys__tensor *recsys__tensors_find(const recsys__tensors *tensors, const char *name);
+const char *recsys__tensors_metadata(const recsys__tensors *tensors, const char *key);
+
+/* Writes `list` and the metadata through a temporary file and a rename. */
+recsys_status recsys__tensors_write(const char *path, const recsys__tensor *list, size_t count,
+                                    const struct recsys__metadata *metadata, size_t metadata_count,
+                                    recsys_error *error);
+
+#endif

@@ -1,0 +1,79 @@
+/*
+ * The border between the library and an engine, a shared object that runs operation lists. An engine exports
+ * recsys_engine_entry and nothing else, never links librecsys, lets no exception and no longjmp out, and speaks of
+ * operation lists, weights and batches of rows only. Tables grow at their end; struct_size says how far they reach.
+ */
+#ifndef RECSYS_ENGINE_ENGINE_H
+#define RECSYS_ENGINE_ENGINE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "nn/op.h"
+#include "recsys.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { RECSYS_ENGINE_ABI = 1 };
+
+/* What the library gives to an engine. */
+typedef struct recsys_host {
+  uint32_t struct_size;
+  uint32_t abi;
+  void *(*alloc)(size_t align, size_t size);
+  void (*free)(void *pointer);
+} recsys_host;
+
+typedef struct recsys_engine_options {
+  uint32_t struct_size;
+  uint32_t precision; /* RECSYS_PRECISION_FLOAT32 or _BFLOAT16 */
+  uint32_t threads;   /* > 0 */
+  uint32_t reserved;
+  const char *device;      /* "auto", "cpu", "cuda", "cuda:N" */
+  const uint32_t *outputs; /* the operations whose results will be asked for */
+  uint64_t output_count;
+} recsys_engine_options;
+
+typedef struct recsys_engine_net recsys_engine_net;
+
+typedef struct recsys_engine_net_info {
+  uint32_t struct_size;
+  uint32_t batch;      /* pictures per call that run fastest */
+  char device[32];     /* where it runs: "cpu", "cuda:0" */
+  char detail[96];     /* for people: kernels, layout */
+} recsys_engine_net_info;
+
+/* What an engine gives to the library. Every function may be called from one thread at a time only (the library sees to
+ * it) and from the same thread always: the engine's own. */
+typedef struct recsys_engine {
+  uint32_t struct_size;
+  uint32_t abi;
+  const char *name;    /* "torch" */
+  const char *version; /* of the framework beneath: "1.13.1" */
+  /* 1: bfloat16 is worth a try on this device and processor; 0: do not use it. */
+  int32_t (*supports_bfloat16)(const char *device);
+  /* Takes a network; it may keep no pointer into it after the call. An operation that it does not know is
+   * RECSYS_EUNSUPPORTED, naming it. */
+  recsys_status (*load)(recsys_engine_net **net, const recsys_network *network, const recsys_engine_options *options,
+                        recsys_error *error);
+  recsys_status (*info)(recsys_engine_net *net, recsys_engine_net_info *info, recsys_error *error);
+  /* n pictures (n x height x width x channels floats) to n rows of output number `output` of the options' list. A
+   * C x H x W result is written in that order. */
+  recsys_status (*run)(recsys_engine_net *net, const float *input, uint64_t n, uint64_t output, float *rows,
+                       recsys_error *error);
+  void (*unload)(recsys_engine_net *net);
+} recsys_engine;
+
+/* Returns the engine's table, even when `abi` is not its own (the library compares the tables' abi), or NULL with a
+ * message when the engine cannot work here. */
+typedef const recsys_engine *(*recsys_engine_entry_fn)(uint32_t abi, const recsys_host *host, recsys_error *error);
+#if defined(RECSYS_ENGINE_BUILD)
+RECSYS_API const recsys_engine *recsys_engine_entry(uint32_t abi, const recsys_host *host, recsys_error *error);
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,84 @@
+/*
+ * Networks of known architectures: building the operation list, filling it with weights, folding batch norms, and the
+ * recipes that turn pixels into its input.
+ */
+#ifndef RECSYS_NN_NET_H
+#define RECSYS_NN_NET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/safetensors.h"
+#include "image/image.h"
+#include "nn/op.h"
+#include "recsys.h"
+
+/* A network that owns its operations, names and (once filled) weights. */
+typedef struct recsys__net {
+  recsys_network network;
+  char architecture[32];
+  uint64_t classes; /* of the classifier; 0: none */
+  void *storage;    /* private: the builder's growing tables and strings */
+} recsys__net;
+
+/* What the library knows of an architecture. */
+typedef struct recsys__architecture {
+  const char *name;
+  const char *layer;  /* the usual embedding */
+  const char *recipe; /* the usual recipe */
+  uint64_t classes;   /* of the usual classifier */
+} recsys__architecture;
+
+const recsys__architecture *recsys__architecture_find(const char *name); /* NULL: unknown */
+const recsys__architecture *recsys__architecture_at(size_t index);       /* NULL past the last one */
+
+/* The architecture whose tensor names and shapes these are, or NULL; *classes from its classifier's shape (0: none). */
+const recsys__architecture *recsys__architecture_guess(const recsys__tensors *tensors, uint64_t *classes);
+
+/* Builds the operation list for `classes` outputs (0: without the classifier). Weights have names and shapes, data NULL.
+ */
+recsys_status recsys__net_build(recsys__net *net, const char *architecture, uint64_t classes, recsys_error *error);
+void recsys__net_free(recsys__net *net);
+
+/* Copies every weight out of `tensors` (F32, F16, BF16 or F64 to float32). Missing, wrong shape, NaN or infinite: an
+ * error that names tensor, expected and found. Extra tensors are allowed where they are known to be unused
+ * (num_batches_tracked, auxiliary classifiers), otherwise an error that names the first. */
+recsys_status recsys__net_fill(recsys__net *net, const recsys__tensors *tensors, recsys_error *error);
+
+/* Random weights (He et al. 2015, uniform; biases 0, batch norms identity), the same on every machine. */
+recsys_status recsys__net_randomise(recsys__net *net, uint64_t seed, recsys_error *error);
+
+/* Folds each batch norm that follows a convolution into it (in double), and drops dropout: a smaller network with the
+ * same names and the same results. `folded` owns copies of its own. */
+recsys_status recsys__net_fold(recsys__net *folded, const recsys__net *net, recsys_error *error);
+
+/* Index of the operation whose result is layer `name`, or RECSYS_ENOTFOUND with a list of the names. Every operation
+ * with a name counts; beside them the architecture's aliases (docs/guide.md): "fc2", "flatten", "avgpool", "maxpool". */
+recsys_status recsys__net_layer(recsys__net *net, const char *name, uint32_t *op, recsys_error *error);
+/* Floats in the result of an operation. */
+uint64_t recsys__op_size(const recsys_op *op);
+/* The class scores: the softmax after the classifier; RECSYS_EUNSUPPORTED where there is none. */
+recsys_status recsys__net_classifier(recsys__net *net, uint32_t *op, recsys_error *error);
+
+/* How pixels become input. */
+typedef enum { RECSYS__FIT_SHORT_SIDE = 0, RECSYS__FIT_STRETCH = 1 } recsys__fit;
+typedef struct recsys__recipe {
+  const char *name;
+  recsys__fit fit;
+  recsys__filter_kind filter;
+  uint32_t resize;   /* short side, or both sides when stretched */
+  uint32_t crop;     /* centre crop; 0: the network's own input size */
+  bool bgr;          /* channel order of the input */
+  float divisor;     /* 255 or 1: x = (pixel / divisor - mean) / scale, per channel in the input's order */
+  float mean[3], scale[3];
+  uint32_t channels; /* 3, or 1 for grey (ITU-R 601-2 luma) */
+} recsys__recipe;
+
+const recsys__recipe *recsys__recipe_find(const char *name); /* NULL: unknown */
+const recsys__recipe *recsys__recipe_at(size_t index);
+
+/* One picture to height x width x channels floats, channels last, of the network's input size. */
+recsys_status recsys__recipe_apply(const recsys__recipe *recipe, const recsys__pixels *pixels, uint32_t height,
+                                   uint32_t width, float *out, recsys_error *error);
+
+#endif

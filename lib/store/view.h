@@ -1,0 +1,88 @@
+/*
+ * What rankers see of a store: an immutable, reference-counted view of all its memory. Pointers that it gives out live
+ * as long as the view is held. Nothing here touches SQLite or takes a lock that a writer holds for long.
+ */
+#ifndef RECSYS_STORE_VIEW_H
+#define RECSYS_STORE_VIEW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "recsys.h"
+
+typedef struct recsys__view recsys__view;
+
+/* The store's newest view; never NULL. Released with recsys__view_release. A view keeps the memory that it needs, also
+ * after the store was closed. */
+const recsys__view *recsys__store_view(recsys_store *store);
+void recsys__view_retain(const recsys__view *view);
+void recsys__view_release(const recsys__view *view);
+/* Rises with every change; equal numbers mean equal content. */
+int64_t recsys__view_change(const recsys__view *view);
+
+/* A handle that outlives recsys_store_close, for rankers: the store's shared core, reference-counted. Its view stays the
+ * last one when the store is closed. */
+typedef struct recsys__store_core recsys__store_core;
+recsys__store_core *recsys__store_core_retain(recsys_store *store);
+void recsys__store_core_release(recsys__store_core *core);
+const recsys__view *recsys__store_core_view(recsys__store_core *core);
+uint32_t recsys__store_core_threads(const recsys__store_core *core);
+
+/* -- users, items, ratings */
+size_t recsys__view_item_count(const recsys__view *view);
+size_t recsys__view_user_count(const recsys__view *view);
+bool recsys__view_has_item(const recsys__view *view, int64_t item);
+bool recsys__view_has_user(const recsys__view *view, int64_t user);
+/* Up to n ids after `after`, rising; returns how many. */
+size_t recsys__view_items(const recsys__view *view, int64_t after, int64_t *ids, size_t n);
+size_t recsys__view_users(const recsys__view *view, int64_t after, int64_t *ids, size_t n);
+
+typedef struct recsys__rating {
+  int64_t item;
+  int64_t time;
+  float value;
+} recsys__rating;
+/* A user's ratings by rising item id; returns how many (0: unknown user, or none). */
+size_t recsys__view_history(const recsys__view *view, int64_t user, const recsys__rating **ratings);
+
+/* -- labels: fields and values as small numbers, the same in all views of one store */
+/* -1: no such field / no such value in it. */
+int32_t recsys__view_field(const recsys__view *view, const char *field);
+int32_t recsys__view_value(const recsys__view *view, int32_t field, const char *value);
+const char *recsys__view_value_name(const recsys__view *view, int32_t value);
+typedef struct recsys__label {
+  int32_t value;
+  float score;
+} recsys__label;
+/* An item's labels in one field, by falling score, then by the value's text. */
+size_t recsys__view_labels(const recsys__view *view, int64_t item, int32_t field, const recsys__label **labels);
+
+/* -- filters */
+typedef struct recsys__filter recsys__filter;
+/* Checks and compiles a caller's filter (NULL: everything passes) against a view that outlives it. */
+recsys_status recsys__filter_compile(recsys__filter **filter, const recsys__view *view, const recsys_filter *source,
+                                     recsys_error *error);
+/* Clauses, allow and deny; not the similarity limits. A NULL filter passes everything. */
+bool recsys__filter_passes(const recsys__filter *filter, int64_t item);
+uint32_t recsys__filter_flags(const recsys__filter *filter);
+void recsys__filter_free(recsys__filter *filter);
+
+/* -- likeness */
+/* Index of a space by fingerprint (NULL: the default one); RECSYS_ENOTFOUND where there is none. */
+recsys_status recsys__view_space(const recsys__view *view, const char *fingerprint, int32_t *space,
+                                 recsys_error *error);
+bool recsys__view_has_embedding(const recsys__view *view, int32_t space, int64_t item);
+
+/* The k items most like `item` (itself left out) that pass the filter (its similarity limits apply), best first: ids
+ * and scores (cosine similarity, or Euclidean distance), k of room each; *count says how many. k at least the number of
+ * items gives all of them. RECSYS_ENOTFOUND where the item has no embedding. */
+recsys_status recsys__view_similar(const recsys__view *view, int32_t space, int64_t item, size_t k, uint32_t metric,
+                                   const recsys__filter *filter, uint32_t threads, int64_t *ids, double *scores,
+                                   size_t *count, recsys_error *error);
+
+/* The similarity (cosine) or distance (Euclidean) of two items' best pair of pictures; false where one has none. */
+bool recsys__view_likeness(const recsys__view *view, int32_t space, int64_t a, int64_t b, uint32_t metric,
+                           double *score);
+
+#endif
