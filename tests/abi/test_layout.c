@@ -1,0 +1,220 @@
+/* Pins every public struct's size and offsets and every enum's values: a change here breaks programs that are already
+ * compiled, and needs a new name or a new field at the end instead. 64-bit platforms. */
+#include <stddef.h>
+#include <stdio.h>
+
+#include "recsys.h"
+
+#define SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type " changed its size")
+#define FIELD(type, field, at, bytes)                                                                                  \
+  _Static_assert(offsetof(type, field) == (at) && sizeof(((type *)0)->field) == (bytes), #type "." #field " moved")
+#define VALUE(name, value) _Static_assert((name) == (value), #name " was renumbered")
+
+
+SIZE(recsys_error, 256);
+FIELD(recsys_error, status, 0, 4);
+FIELD(recsys_error, detail, 4, 4);
+FIELD(recsys_error, message, 8, 248);
+
+SIZE(recsys_image, 128);
+FIELD(recsys_image, kind, 0, 4);
+FIELD(recsys_image, format, 4, 4);
+FIELD(recsys_image, path, 8, 8);
+FIELD(recsys_image, data, 16, 8);
+FIELD(recsys_image, size, 24, 8);
+FIELD(recsys_image, width, 32, 4);
+FIELD(recsys_image, height, 36, 4);
+FIELD(recsys_image, stride, 40, 8);
+FIELD(recsys_image, crop_x, 48, 4);
+FIELD(recsys_image, crop_y, 52, 4);
+FIELD(recsys_image, crop_width, 56, 4);
+FIELD(recsys_image, crop_height, 60, 4);
+FIELD(recsys_image, reserved, 64, 64);
+
+SIZE(recsys_model_options, 128);
+FIELD(recsys_model_options, struct_size, 0, 4);
+FIELD(recsys_model_options, flags, 4, 4);
+FIELD(recsys_model_options, architecture, 8, 8);
+FIELD(recsys_model_options, layer, 16, 8);
+FIELD(recsys_model_options, recipe, 24, 8);
+FIELD(recsys_model_options, engine, 32, 8);
+FIELD(recsys_model_options, engine_path, 40, 8);
+FIELD(recsys_model_options, device, 48, 8);
+FIELD(recsys_model_options, precision, 56, 4);
+FIELD(recsys_model_options, threads, 60, 4);
+FIELD(recsys_model_options, seed, 64, 8);
+FIELD(recsys_model_options, classes, 72, 8);
+FIELD(recsys_model_options, max_file_bytes, 80, 8);
+FIELD(recsys_model_options, max_pixels, 88, 8);
+FIELD(recsys_model_options, max_decode_bytes, 96, 8);
+FIELD(recsys_model_options, max_scans, 104, 4);
+FIELD(recsys_model_options, reserved, 108, 4);
+FIELD(recsys_model_options, log, 112, 8);
+FIELD(recsys_model_options, log_user, 120, 8);
+
+SIZE(recsys_model_info, 240);
+FIELD(recsys_model_info, struct_size, 0, 4);
+FIELD(recsys_model_info, precision, 4, 4);
+FIELD(recsys_model_info, dim, 8, 8);
+FIELD(recsys_model_info, classes, 16, 8);
+FIELD(recsys_model_info, parameters, 24, 8);
+FIELD(recsys_model_info, trained, 32, 4);
+FIELD(recsys_model_info, reserved, 36, 4);
+FIELD(recsys_model_info, fingerprint, 40, 72);
+FIELD(recsys_model_info, architecture, 112, 32);
+FIELD(recsys_model_info, layer, 144, 64);
+FIELD(recsys_model_info, recipe, 208, 32);
+
+SIZE(recsys_embed_options, 24);
+FIELD(recsys_embed_options, struct_size, 0, 4);
+FIELD(recsys_embed_options, flags, 4, 4);
+FIELD(recsys_embed_options, progress, 8, 8);
+FIELD(recsys_embed_options, progress_user, 16, 8);
+
+SIZE(recsys_store_options, 56);
+FIELD(recsys_store_options, struct_size, 0, 4);
+FIELD(recsys_store_options, flags, 4, 4);
+FIELD(recsys_store_options, busy_timeout, 8, 8);
+FIELD(recsys_store_options, threads, 16, 4);
+FIELD(recsys_store_options, reserved, 20, 4);
+FIELD(recsys_store_options, progress, 24, 8);
+FIELD(recsys_store_options, progress_user, 32, 8);
+FIELD(recsys_store_options, log, 40, 8);
+FIELD(recsys_store_options, log_user, 48, 8);
+
+SIZE(recsys_store_info, 208);
+FIELD(recsys_store_info, struct_size, 0, 4);
+FIELD(recsys_store_info, schema_version, 4, 4);
+FIELD(recsys_store_info, items, 8, 8);
+FIELD(recsys_store_info, users, 16, 8);
+FIELD(recsys_store_info, embeddings, 24, 8);
+FIELD(recsys_store_info, ratings, 32, 8);
+FIELD(recsys_store_info, labels, 40, 8);
+FIELD(recsys_store_info, spaces, 48, 8);
+FIELD(recsys_store_info, dim, 56, 8);
+FIELD(recsys_store_info, change, 64, 8);
+FIELD(recsys_store_info, fingerprint, 72, 136);
+
+SIZE(recsys_clause, 64);
+FIELD(recsys_clause, field, 0, 8);
+FIELD(recsys_clause, values, 8, 8);
+FIELD(recsys_clause, op, 16, 4);
+FIELD(recsys_clause, n_values, 20, 4);
+FIELD(recsys_clause, min, 24, 8);
+FIELD(recsys_clause, max, 32, 8);
+FIELD(recsys_clause, reserved, 40, 24);
+
+SIZE(recsys_filter, 72);
+FIELD(recsys_filter, struct_size, 0, 4);
+FIELD(recsys_filter, flags, 4, 4);
+FIELD(recsys_filter, clauses, 8, 8);
+FIELD(recsys_filter, n_clauses, 16, 8);
+FIELD(recsys_filter, allow, 24, 8);
+FIELD(recsys_filter, n_allow, 32, 8);
+FIELD(recsys_filter, deny, 40, 8);
+FIELD(recsys_filter, n_deny, 48, 8);
+FIELD(recsys_filter, min_similarity, 56, 8);
+FIELD(recsys_filter, max_distance, 64, 8);
+
+SIZE(recsys_search_options, 24);
+FIELD(recsys_search_options, struct_size, 0, 4);
+FIELD(recsys_search_options, metric, 4, 4);
+FIELD(recsys_search_options, fingerprint, 8, 8);
+FIELD(recsys_search_options, filter, 16, 8);
+
+SIZE(recsys_ranker_options, 32);
+FIELD(recsys_ranker_options, struct_size, 0, 4);
+FIELD(recsys_ranker_options, threads, 4, 4);
+FIELD(recsys_ranker_options, fingerprint, 8, 8);
+FIELD(recsys_ranker_options, log, 16, 8);
+FIELD(recsys_ranker_options, log_user, 24, 8);
+
+SIZE(recsys_fit_options, 24);
+FIELD(recsys_fit_options, struct_size, 0, 4);
+FIELD(recsys_fit_options, flags, 4, 4);
+FIELD(recsys_fit_options, progress, 8, 8);
+FIELD(recsys_fit_options, progress_user, 16, 8);
+
+SIZE(recsys_recommend_options, 48);
+FIELD(recsys_recommend_options, struct_size, 0, 4);
+FIELD(recsys_recommend_options, flags, 4, 4);
+FIELD(recsys_recommend_options, filter, 8, 8);
+FIELD(recsys_recommend_options, targets, 16, 8);
+FIELD(recsys_recommend_options, n_targets, 24, 8);
+FIELD(recsys_recommend_options, progress, 32, 8);
+FIELD(recsys_recommend_options, progress_user, 40, 8);
+
+SIZE(recsys_reason, 64);
+FIELD(recsys_reason, kind, 0, 4);
+FIELD(recsys_reason, reserved0, 4, 4);
+FIELD(recsys_reason, item, 8, 8);
+FIELD(recsys_reason, contribution, 16, 8);
+FIELD(recsys_reason, similarity, 24, 8);
+FIELD(recsys_reason, rating, 32, 8);
+FIELD(recsys_reason, reserved, 40, 24);
+
+VALUE(RECSYS_OK, 0);
+VALUE(RECSYS_EINVAL, -1);
+VALUE(RECSYS_ENOMEM, -2);
+VALUE(RECSYS_EIO, -3);
+VALUE(RECSYS_EFORMAT, -4);
+VALUE(RECSYS_EVERSION, -5);
+VALUE(RECSYS_EUNSUPPORTED, -6);
+VALUE(RECSYS_ELIMIT, -7);
+VALUE(RECSYS_ENOTFOUND, -8);
+VALUE(RECSYS_EBUSY, -9);
+VALUE(RECSYS_EREADONLY, -10);
+VALUE(RECSYS_EFULL, -11);
+VALUE(RECSYS_EMISMATCH, -12);
+VALUE(RECSYS_ECANCELLED, -13);
+VALUE(RECSYS_EPARTIAL, -14);
+VALUE(RECSYS_ENOENGINE, -15);
+VALUE(RECSYS_EENGINE, -16);
+VALUE(RECSYS_EFORKED, -17);
+VALUE(RECSYS_ENOTFITTED, -18);
+VALUE(RECSYS_EINTERNAL, -19);
+VALUE(RECSYS_NOTE_FALLBACK_POPULAR, 1);
+VALUE(RECSYS_NOTE_SHORT, 2);
+VALUE(RECSYS_LOG_ERROR, 1);
+VALUE(RECSYS_LOG_WARNING, 2);
+VALUE(RECSYS_LOG_INFO, 3);
+VALUE(RECSYS_IMAGE_FILE, 1);
+VALUE(RECSYS_IMAGE_BYTES, 2);
+VALUE(RECSYS_IMAGE_PIXELS, 3);
+VALUE(RECSYS_PIXELS_RGB, 0);
+VALUE(RECSYS_PIXELS_BGR, 1);
+VALUE(RECSYS_PIXELS_RGBA, 2);
+VALUE(RECSYS_PIXELS_BGRA, 3);
+VALUE(RECSYS_PIXELS_GRAY, 4);
+VALUE(RECSYS_PRECISION_AUTO, 0);
+VALUE(RECSYS_PRECISION_FLOAT32, 1);
+VALUE(RECSYS_PRECISION_BFLOAT16, 2);
+VALUE(RECSYS_MODEL_SCALED_JPEG, 1);
+VALUE(RECSYS_STORE_READ_ONLY, 1);
+VALUE(RECSYS_STORE_MUST_EXIST, 2);
+VALUE(RECSYS_STORE_IMMUTABLE, 4);
+VALUE(RECSYS_ITEMS, 1);
+VALUE(RECSYS_USERS, 2);
+VALUE(RECSYS_RESOLVE_CREATE, 1);
+VALUE(RECSYS_SPACE_DEFAULT, 1);
+VALUE(RECSYS_CLAUSE_ANY, 1);
+VALUE(RECSYS_CLAUSE_ALL, 2);
+VALUE(RECSYS_CLAUSE_NONE, 3);
+VALUE(RECSYS_CLAUSE_RANGE, 4);
+VALUE(RECSYS_FILTER_ALLOW, 1);
+VALUE(RECSYS_FILTER_MIN_SIMILARITY, 2);
+VALUE(RECSYS_FILTER_MAX_DISTANCE, 4);
+VALUE(RECSYS_FILTER_RATED, 8);
+VALUE(RECSYS_METRIC_COSINE, 0);
+VALUE(RECSYS_METRIC_EUCLIDEAN, 1);
+VALUE(RECSYS_REASON_ITEM, 1);
+VALUE(RECSYS_REASON_CONSTANT, 2);
+
+int main(void) {
+  uint32_t header = RECSYS_VERSION_MAJOR * 1000000u + RECSYS_VERSION_MINOR * 1000u + RECSYS_VERSION_PATCH;
+  if (recsys_version() != header) {
+    printf("the library says version %u, its header %u\n", recsys_version(), header);
+    return 1;
+  }
+  return 0;
+}
