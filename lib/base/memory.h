@@ -10,9 +10,9 @@ bool recsys__mul(size_t a, size_t b, size_t *out);
 bool recsys__add(size_t a, size_t b, size_t *out);
 
 /* All return NULL on failure or overflow; a size of 0 gives a valid pointer. Freed with recsys__free (NULL allowed). */
-void *recsys__alloc(size_t count, size_t size);                    /* contents undefined */
-void *recsys__calloc(size_t count, size_t size);                   /* zeroed */
-void *recsys__realloc(void *old, size_t count, size_t size);       /* old stays valid on failure */
+void *recsys__alloc(size_t count, size_t size);                       /* contents undefined */
+void *recsys__calloc(size_t count, size_t size);                      /* zeroed */
+void *recsys__realloc(void *old, size_t count, size_t size);          /* old stays valid on failure */
 void *recsys__alloc_aligned(size_t align, size_t count, size_t size); /* align: a power of two >= 8 */
 void *recsys__copy(const void *data, size_t count, size_t size);
 char *recsys__strdup(const char *text);

@@ -8,7 +8,16 @@
 
 #include "recsys.h"
 
-typedef enum { RECSYS__F32 = 1, RECSYS__F16, RECSYS__BF16, RECSYS__F64, RECSYS__I64, RECSYS__I32, RECSYS__U8, RECSYS__I8 } recsys__dtype;
+typedef enum {
+  RECSYS__F32 = 1,
+  RECSYS__F16,
+  RECSYS__BF16,
+  RECSYS__F64,
+  RECSYS__I64,
+  RECSYS__I32,
+  RECSYS__U8,
+  RECSYS__I8
+} recsys__dtype;
 
 enum { RECSYS__MAX_RANK = 8 };
 

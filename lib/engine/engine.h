@@ -40,9 +40,9 @@ typedef struct recsys_engine_net recsys_engine_net;
 
 typedef struct recsys_engine_net_info {
   uint32_t struct_size;
-  uint32_t batch;      /* pictures per call that run fastest */
-  char device[32];     /* where it runs: "cpu", "cuda:0" */
-  char detail[96];     /* for people: kernels, layout */
+  uint32_t batch;  /* pictures per call that run fastest */
+  char device[32]; /* where it runs: "cpu", "cuda:0" */
+  char detail[96]; /* for people: kernels, layout */
 } recsys_engine_net_info;
 
 /* What an engine gives to the library. Every function may be called from one thread at a time only (the library sees to

@@ -25,8 +25,8 @@ typedef struct recsys__pixels {
   uint32_t width, height;
 } recsys__pixels;
 
-recsys_status recsys__image_load(recsys__pixels *pixels, const recsys_image *image,
-                                 const recsys__image_limits *limits, recsys_error *error);
+recsys_status recsys__image_load(recsys__pixels *pixels, const recsys_image *image, const recsys__image_limits *limits,
+                                 recsys_error *error);
 void recsys__pixels_free(recsys__pixels *pixels);
 
 typedef enum { RECSYS__NEAREST = 0, RECSYS__BILINEAR = 1 } recsys__filter_kind;

@@ -35,7 +35,8 @@ const recsys__architecture *recsys__architecture_at(size_t index);       /* NULL
 /* The architecture whose tensor names and shapes these are, or NULL; *classes from its classifier's shape (0: none). */
 const recsys__architecture *recsys__architecture_guess(const recsys__tensors *tensors, uint64_t *classes);
 
-/* Builds the operation list for `classes` outputs (0: without the classifier). Weights have names and shapes, data NULL.
+/* Builds the operation list for `classes` outputs (0: without the classifier). Weights have names and shapes, data
+ * NULL.
  */
 recsys_status recsys__net_build(recsys__net *net, const char *architecture, uint64_t classes, recsys_error *error);
 void recsys__net_free(recsys__net *net);
@@ -53,7 +54,8 @@ recsys_status recsys__net_randomise(recsys__net *net, uint64_t seed, recsys_erro
 recsys_status recsys__net_fold(recsys__net *folded, const recsys__net *net, recsys_error *error);
 
 /* Index of the operation whose result is layer `name`, or RECSYS_ENOTFOUND with a list of the names. Every operation
- * with a name counts; beside them the architecture's aliases (docs/guide.md): "fc2", "flatten", "avgpool", "maxpool". */
+ * with a name counts; beside them the architecture's aliases (docs/guide.md): "fc2", "flatten", "avgpool", "maxpool".
+ */
 recsys_status recsys__net_layer(recsys__net *net, const char *name, uint32_t *op, recsys_error *error);
 /* Floats in the result of an operation. */
 uint64_t recsys__op_size(const recsys_op *op);
@@ -66,10 +68,10 @@ typedef struct recsys__recipe {
   const char *name;
   recsys__fit fit;
   recsys__filter_kind filter;
-  uint32_t resize;   /* short side, or both sides when stretched */
-  uint32_t crop;     /* centre crop; 0: the network's own input size */
-  bool bgr;          /* channel order of the input */
-  float divisor;     /* 255 or 1: x = (pixel / divisor - mean) / scale, per channel in the input's order */
+  uint32_t resize; /* short side, or both sides when stretched */
+  uint32_t crop;   /* centre crop; 0: the network's own input size */
+  bool bgr;        /* channel order of the input */
+  float divisor;   /* 255 or 1: x = (pixel / divisor - mean) / scale, per channel in the input's order */
   float mean[3], scale[3];
   uint32_t channels; /* 3, or 1 for grey (ITU-R 601-2 luma) */
 } recsys__recipe;

@@ -13,17 +13,17 @@ typedef enum recsys_op_kind {
   RECSYS_OP_RELU,
   RECSYS_OP_SIGMOID,
   RECSYS_OP_TANH,
-  RECSYS_OP_SOFTMAX,   /* over the channels of a flat activation */
-  RECSYS_OP_MAXPOOL,   /* padding counts as minus infinity */
-  RECSYS_OP_AVGPOOL,   /* count_include_pad says whether padding counts as zeros */
+  RECSYS_OP_SOFTMAX,    /* over the channels of a flat activation */
+  RECSYS_OP_MAXPOOL,    /* padding counts as minus infinity */
+  RECSYS_OP_AVGPOOL,    /* count_include_pad says whether padding counts as zeros */
   RECSYS_OP_GLOBAL_AVG, /* C x H x W -> C, flat */
   RECSYS_OP_GLOBAL_MAX, /* C x H x W -> C, flat */
-  RECSYS_OP_CONCAT,    /* along channels */
-  RECSYS_OP_ADD,       /* two inputs of one shape */
-  RECSYS_OP_LINEAR,    /* weight O x I, optional bias O; the input is flat */
-  RECSYS_OP_DROPOUT,   /* the identity outside training */
-  RECSYS_OP_LRN,       /* across channels: x / (k + alpha / size * sum of squares) ^ beta, `size` centred channels */
-  RECSYS_OP_FLATTEN    /* C x H x W -> C*H*W in that order, whatever the layout in memory */
+  RECSYS_OP_CONCAT,     /* along channels */
+  RECSYS_OP_ADD,        /* two inputs of one shape */
+  RECSYS_OP_LINEAR,     /* weight O x I, optional bias O; the input is flat */
+  RECSYS_OP_DROPOUT,    /* the identity outside training */
+  RECSYS_OP_LRN,        /* across channels: x / (k + alpha / size * sum of squares) ^ beta, `size` centred channels */
+  RECSYS_OP_FLATTEN     /* C x H x W -> C*H*W in that order, whatever the layout in memory */
 } recsys_op_kind;
 
 enum { RECSYS_OP_MAX_INPUTS = 4, RECSYS_OP_INPUT = -1 };
@@ -37,7 +37,8 @@ typedef struct recsys_op {
   int32_t weight, bias, mean, variance; /* indices into the weights; -1: none */
   uint32_t channels, height, width;     /* of the result; a flat one has height = width = 0 */
   uint32_t kernel_h, kernel_w, stride_h, stride_w, pad_h, pad_w, dilation, groups;
-  uint32_t ceil_mode;         /* pooling: round the output size up (PyTorch's and Caffe's rule: the last window starts inside) */
+  uint32_t
+      ceil_mode; /* pooling: round the output size up (PyTorch's and Caffe's rule: the last window starts inside) */
   uint32_t count_include_pad; /* AVGPOOL */
   uint32_t size;              /* LRN */
   float alpha, beta, k;       /* LRN */

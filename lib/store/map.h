@@ -1,7 +1,7 @@
 /*
- * A persistent ordered map from int64_t to reference-counted values: copying a map costs nothing, changing a copy copies
- * the path to the change only (nodes that nobody else holds are changed in place). Snapshots of the store are made of
- * these.
+ * A persistent ordered map from int64_t to reference-counted values: copying a map costs nothing, changing a copy
+ * copies the path to the change only (nodes that nobody else holds are changed in place). Snapshots of the store are
+ * made of these.
  */
 #ifndef RECSYS_STORE_MAP_H
 #define RECSYS_STORE_MAP_H

@@ -18,14 +18,15 @@ typedef struct recsys__rows recsys__rows;
 recsys__rows *recsys__rows_new(uint32_t dim); /* NULL: out of memory */
 /* A private copy to change (shares every chunk until it is touched). */
 recsys__rows *recsys__rows_copy(const recsys__rows *rows);
-/* On a private copy only. Row: dim finite floats, not all zero (checked by the caller). false: out of memory, unchanged. */
+/* On a private copy only. Row: dim finite floats, not all zero (checked by the caller). false: out of memory,
+ * unchanged. */
 bool recsys__rows_put(recsys__rows *rows, int64_t item, int64_t picture, const float *row);
 bool recsys__rows_remove(recsys__rows *rows, int64_t item, int64_t picture, bool *removed);
 
 uint32_t recsys__rows_dim(const recsys__rows *rows);
-size_t recsys__rows_count(const recsys__rows *rows);       /* rows */
-size_t recsys__rows_item_count(const recsys__rows *rows);  /* items with at least one row */
-size_t recsys__rows_bytes(const recsys__rows *rows);       /* memory, for describe */
+size_t recsys__rows_count(const recsys__rows *rows);      /* rows */
+size_t recsys__rows_item_count(const recsys__rows *rows); /* items with at least one row */
+size_t recsys__rows_bytes(const recsys__rows *rows);      /* memory, for describe */
 /* The stored row of a picture; NULL: none. */
 const float *recsys__rows_get(const recsys__rows *rows, int64_t item, int64_t picture);
 /* The pictures of an item in rising order: the (index)-th one; false past the last. */
@@ -37,8 +38,8 @@ typedef struct recsys__rows_query {
   const float *queries; /* query_count x dim, row-major, finite, not all zero */
   size_t query_count;
   size_t k;
-  uint32_t metric;      /* RECSYS_METRIC_... */
-  int64_t exclude;      /* this item is left out; -1: none */
+  uint32_t metric;                                   /* RECSYS_METRIC_... */
+  int64_t exclude;                                   /* this item is left out; -1: none */
   bool (*passes)(const void *context, int64_t item); /* NULL: all pass; called only for items that could make the list,
                                                         from several threads */
   const void *context;

@@ -21,8 +21,8 @@ void recsys__view_release(const recsys__view *view);
 /* Rises with every change; equal numbers mean equal content. */
 int64_t recsys__view_change(const recsys__view *view);
 
-/* A handle that outlives recsys_store_close, for rankers: the store's shared core, reference-counted. Its view stays the
- * last one when the store is closed. */
+/* A handle that outlives recsys_store_close, for rankers: the store's shared core, reference-counted. Its view stays
+ * the last one when the store is closed. */
 typedef struct recsys__store_core recsys__store_core;
 recsys__store_core *recsys__store_core_retain(recsys_store *store);
 void recsys__store_core_release(recsys__store_core *core);

@@ -1,4 +1,5 @@
-/*
+/**
+ * @file
  * librecsys: product pictures and a rating matrix in, ranked item lists out.
  *
  * This header is the specification: what is not in it is not interface. It compiles as C99 and as C++11.
@@ -64,92 +65,92 @@ extern "C" {
 
 /* ---- Version ---------------------------------------------------------------------------------------------------- */
 
-/* The version of the library that is running, as major * 1000000 + minor * 1000 + patch. */
+/** The version of the library that is running, as major * 1000000 + minor * 1000 + patch. */
 RECSYS_API uint32_t recsys_version(void);
 
 /* ---- Statuses and errors ---------------------------------------------------------------------------------------- */
 
-/* 0 on success, negative on failure, positive for a note on a single row. Values are never renumbered. */
+/** 0 on success, negative on failure, positive for a note on a single row. Values are never renumbered. */
 typedef int32_t recsys_status;
 
 enum {
   RECSYS_OK = 0,
-  RECSYS_EINVAL = -1,       /* an argument is impossible: NULL, NaN, out of range, unknown name */
-  RECSYS_ENOMEM = -2,       /* memory could not be had, or a stated memory limit forbids it */
-  RECSYS_EIO = -3,          /* the operating system could not open, read, write or sync */
-  RECSYS_EFORMAT = -4,      /* a file or a picture is damaged, truncated, or not of the expected kind */
-  RECSYS_EVERSION = -5,     /* a file or an engine is of a version that this library does not know */
-  RECSYS_EUNSUPPORTED = -6, /* well-formed, but not supported: an option, an operation, a picture type */
-  RECSYS_ELIMIT = -7,       /* a limit on bytes, pixels, scans or counts was reached before anything was allocated */
-  RECSYS_ENOTFOUND = -8,    /* no such file, item, user, key, field, layer or space */
-  RECSYS_EBUSY = -9,        /* another process holds the store's lock for longer than the timeout */
-  RECSYS_EREADONLY = -10,   /* the store or its folder cannot be written */
-  RECSYS_EFULL = -11,       /* the disk is full; what was stored before is intact */
-  RECSYS_EMISMATCH = -12,   /* another fingerprint, dimension or shape than what is there */
-  RECSYS_ECANCELLED = -13,  /* a progress callback asked to stop */
-  RECSYS_EPARTIAL = -14,    /* some rows failed: see their statuses; all others are valid */
-  RECSYS_ENOENGINE = -15,   /* no engine can run the network here: not built, not found, or unfit */
-  RECSYS_EENGINE = -16,     /* the engine failed while running */
-  RECSYS_EFORKED = -17,     /* this handle's engine belongs to the parent process; open a new model */
-  RECSYS_ENOTFITTED = -18,  /* the ranker was not fitted yet */
-  RECSYS_EINTERNAL = -19,   /* a bug in the library */
+  RECSYS_EINVAL = -1,       /**< an argument is impossible: NULL, NaN, out of range, unknown name */
+  RECSYS_ENOMEM = -2,       /**< memory could not be had, or a stated memory limit forbids it */
+  RECSYS_EIO = -3,          /**< the operating system could not open, read, write or sync */
+  RECSYS_EFORMAT = -4,      /**< a file or a picture is damaged, truncated, or not of the expected kind */
+  RECSYS_EVERSION = -5,     /**< a file or an engine is of a version that this library does not know */
+  RECSYS_EUNSUPPORTED = -6, /**< well-formed, but not supported: an option, an operation, a picture type */
+  RECSYS_ELIMIT = -7,       /**< a limit on bytes, pixels, scans or counts was reached before anything was allocated */
+  RECSYS_ENOTFOUND = -8,    /**< no such file, item, user, key, field, layer or space */
+  RECSYS_EBUSY = -9,        /**< another process holds the store's lock for longer than the timeout */
+  RECSYS_EREADONLY = -10,   /**< the store or its folder cannot be written */
+  RECSYS_EFULL = -11,       /**< the disk is full; what was stored before is intact */
+  RECSYS_EMISMATCH = -12,   /**< another fingerprint, dimension or shape than what is there */
+  RECSYS_ECANCELLED = -13,  /**< a progress callback asked to stop */
+  RECSYS_EPARTIAL = -14,    /**< some rows failed: see their statuses; all others are valid */
+  RECSYS_ENOENGINE = -15,   /**< no engine can run the network here: not built, not found, or unfit */
+  RECSYS_EENGINE = -16,     /**< the engine failed while running */
+  RECSYS_EFORKED = -17,     /**< this handle's engine belongs to the parent process; open a new model */
+  RECSYS_ENOTFITTED = -18,  /**< the ranker was not fitted yet */
+  RECSYS_EINTERNAL = -19,   /**< a bug in the library */
 
-  RECSYS_NOTE_FALLBACK_POPULAR = 1, /* this row: nothing personal could be said, the list is the popular one */
-  RECSYS_NOTE_SHORT = 2             /* this row: fewer than k items pass; counts says how many do */
+  RECSYS_NOTE_FALLBACK_POPULAR = 1, /**< this row: nothing personal could be said, the list is the popular one */
+  RECSYS_NOTE_SHORT = 2             /**< this row: fewer than k items pass; counts says how many do */
 };
 
-/* The name of a status, such as "RECSYS_EINVAL"; "unknown status" for any other value. Static text. */
+/** The name of a status, such as "RECSYS_EINVAL"; "unknown status" for any other value. Static text. */
 RECSYS_API const char *recsys_status_name(recsys_status status);
 
-/* 256 bytes, owned by the caller, frozen. Nothing is ever allocated to report an error. */
+/** 256 bytes, owned by the caller, frozen. Nothing is ever allocated to report an error. */
 typedef struct recsys_error {
   recsys_status status;
-  int32_t detail;    /* the number beneath, where there is one: errno, an SQLite code, a row; else 0 */
-  char message[248]; /* UTF-8, NUL-terminated: what, where, and what would mend it */
+  int32_t detail;    /**< the number beneath, where there is one: errno, an SQLite code, a row; else 0 */
+  char message[248]; /**< UTF-8, NUL-terminated: what, where, and what would mend it */
 } recsys_error;
 
 /* ---- Callbacks -------------------------------------------------------------------------------------------------- */
 
-/* Progress of long work: `done` of `total` steps (total 0: not known) of `phase` ("embed", "load", ...).
+/** Progress of long work: `done` of `total` steps (total 0: not known) of `phase` ("embed", "load", ...).
  * Return 0 to go on, anything else to cancel. */
 typedef int (*recsys_progress_fn)(void *user, const char *phase, uint64_t done, uint64_t total);
 
 enum { RECSYS_LOG_ERROR = 1, RECSYS_LOG_WARNING = 2, RECSYS_LOG_INFO = 3 };
 
-/* One message, without a newline. The library prints nothing by itself. */
+/** One message, without a newline. The library prints nothing by itself. */
 typedef void (*recsys_log_fn)(void *user, int32_t level, const char *message);
 
 /* ---- Pictures --------------------------------------------------------------------------------------------------- */
 
 enum {
-  RECSYS_IMAGE_FILE = 1,  /* `path` names a JPEG or PNG file; the content decides, not the name */
-  RECSYS_IMAGE_BYTES = 2, /* `data`, `size`: an encoded JPEG or PNG in memory */
-  RECSYS_IMAGE_PIXELS = 3 /* `data`, `format`, `width`, `height`, `stride`: 8-bit pixels, top row first */
+  RECSYS_IMAGE_FILE = 1,  /**< `path` names a JPEG or PNG file; the content decides, not the name */
+  RECSYS_IMAGE_BYTES = 2, /**< `data`, `size`: an encoded JPEG or PNG in memory */
+  RECSYS_IMAGE_PIXELS = 3 /**< `data`, `format`, `width`, `height`, `stride`: 8-bit pixels, top row first */
 };
 
 enum {
-  RECSYS_PIXELS_RGB = 0, /* 3 bytes a pixel */
+  RECSYS_PIXELS_RGB = 0, /**< 3 bytes a pixel */
   RECSYS_PIXELS_BGR = 1,
-  RECSYS_PIXELS_RGBA = 2, /* 4 bytes a pixel, straight alpha, composed over white */
+  RECSYS_PIXELS_RGBA = 2, /**< 4 bytes a pixel, straight alpha, composed over white */
   RECSYS_PIXELS_BGRA = 3,
-  RECSYS_PIXELS_GRAY = 4 /* 1 byte a pixel */
+  RECSYS_PIXELS_GRAY = 4 /**< 1 byte a pixel */
 };
 
-/* One picture. 128 bytes, frozen; unused fields are zero. EXIF orientation of a JPEG is applied before the crop. */
+/** One picture. 128 bytes, frozen; unused fields are zero. EXIF orientation of a JPEG is applied before the crop. */
 typedef struct recsys_image {
-  uint32_t kind;        /* RECSYS_IMAGE_... */
-  uint32_t format;      /* RECSYS_PIXELS_..., for kind PIXELS */
-  const char *path;     /* for kind FILE */
-  const void *data;     /* for kinds BYTES and PIXELS */
-  uint64_t size;        /* bytes in data */
-  uint32_t width;       /* pixels, for kind PIXELS */
-  uint32_t height;      /* pixels, for kind PIXELS */
-  uint64_t stride;      /* bytes from row to row, for kind PIXELS; 0: width x bytes per pixel */
-  uint32_t crop_x;      /* the part to use, in pixels of the upright picture; all four 0: the whole */
-  uint32_t crop_y;      /* a part that is not inside the picture is RECSYS_EINVAL for this picture */
-  uint32_t crop_width;  /* */
-  uint32_t crop_height; /* */
-  uint64_t reserved[8]; /* zero */
+  uint32_t kind;    /**< RECSYS_IMAGE_... */
+  uint32_t format;  /**< RECSYS_PIXELS_..., for kind PIXELS */
+  const char *path; /**< for kind FILE */
+  const void *data; /**< for kinds BYTES and PIXELS */
+  uint64_t size;    /**< bytes in data */
+  uint32_t width;   /**< pixels, for kind PIXELS */
+  uint32_t height;  /**< pixels, for kind PIXELS */
+  uint64_t stride;  /**< bytes from row to row, for kind PIXELS; 0: width x bytes per pixel */
+  uint32_t crop_x;  /**< the part to use, in pixels of the upright picture; all four 0: the whole */
+  uint32_t crop_y;  /**< a part that is not inside the picture is RECSYS_EINVAL for this picture */
+  uint32_t crop_width;
+  uint32_t crop_height;
+  uint64_t reserved[8]; /**< zero */
 } recsys_image;
 
 /* ---- Model: picture -> embedding -------------------------------------------------------------------------------- */
@@ -159,81 +160,81 @@ typedef struct recsys_model recsys_model;
 enum { RECSYS_PRECISION_AUTO = 0, RECSYS_PRECISION_FLOAT32 = 1, RECSYS_PRECISION_BFLOAT16 = 2 };
 
 enum {
-  RECSYS_MODEL_SCALED_JPEG = 1 /* decode large JPEGs at 1/2, 1/4 or 1/8: faster, the embedding changes slightly */
+  RECSYS_MODEL_SCALED_JPEG = 1 /**< decode large JPEGs at 1/2, 1/4 or 1/8: faster, the embedding changes slightly */
 };
 
 typedef struct recsys_model_options {
   uint32_t struct_size;
-  uint32_t flags;           /* RECSYS_MODEL_... */
-  const char *architecture; /* NULL: what the file's metadata names, else guessed from its tensor names */
-  const char *layer;        /* which activation is the embedding; NULL: the file's, else the architecture's usual one */
-  const char *recipe;       /* "torchvision", "keras", "caffe", ...; NULL: the file's, else the architecture's usual one */
-  const char *engine;       /* "auto" (NULL) or the name of one: "torch" */
-  const char *engine_path;  /* the engine's shared object; NULL: beside the library, then where it was installed */
-  const char *device;       /* "auto" (NULL), "cpu", "cuda", "cuda:1" */
-  uint32_t precision;       /* RECSYS_PRECISION_...; AUTO: bfloat16 where it is fast and agrees with float32 */
-  uint32_t threads;         /* 0: the processors this process may use */
-  uint64_t seed;            /* of the random weights of recsys_model_create */
-  uint64_t classes;         /* recsys_model_create: outputs of the classifier; 0: 1000 */
-  uint64_t max_file_bytes;  /* an encoded picture; 0: 64 MiB */
-  uint64_t max_pixels;      /* width x height; 0: 64 x 1024 x 1024 */
-  uint64_t max_decode_bytes; /* memory to decode one picture; 0: 1 GiB */
-  uint32_t max_scans;       /* of a progressive JPEG; 0: 100 */
-  uint32_t reserved;        /* zero */
+  uint32_t flags;           /**< RECSYS_MODEL_... */
+  const char *architecture; /**< NULL: what the file's metadata names, else guessed from its tensor names */
+  const char *layer;  /**< which activation is the embedding; NULL: the file's, else the architecture's usual one */
+  const char *recipe; /**< "torchvision", "keras", "caffe", ...; NULL: the file's, else the architecture's usual one */
+  const char *engine; /**< "auto" (NULL) or the name of one: "torch" */
+  const char *engine_path;   /**< the engine's shared object; NULL: beside the library, then where it was installed */
+  const char *device;        /**< "auto" (NULL), "cpu", "cuda", "cuda:1" */
+  uint32_t precision;        /**< RECSYS_PRECISION_...; AUTO: bfloat16 where it is fast and agrees with float32 */
+  uint32_t threads;          /**< 0: the processors this process may use */
+  uint64_t seed;             /**< of the random weights of recsys_model_create */
+  uint64_t classes;          /**< recsys_model_create: outputs of the classifier; 0: 1000 */
+  uint64_t max_file_bytes;   /**< an encoded picture; 0: 64 MiB */
+  uint64_t max_pixels;       /**< width x height; 0: 64 x 1024 x 1024 */
+  uint64_t max_decode_bytes; /**< memory to decode one picture; 0: 1 GiB */
+  uint32_t max_scans;        /**< of a progressive JPEG; 0: 100 */
+  uint32_t reserved;         /**< zero */
   recsys_log_fn log;
   void *log_user;
 } recsys_model_options;
 
-/* Opens a network from a safetensors file. Everything is validated before a byte is used; a pickle (.pth) is never
+/** Opens a network from a safetensors file. Everything is validated before a byte is used; a pickle (.pth) is never
  * opened. Metadata written by recsys_model_save makes the file complete; without it the architecture is guessed from
  * the tensor names or taken from the options. The engine is loaded here. */
 RECSYS_API recsys_status recsys_model_open(recsys_model **model, const char *path, const recsys_model_options *options,
                                            recsys_error *error);
 
-/* Makes a network of a known architecture ("vgg16", "vgg19", "resnet18/34/50/101/152", "googlenet", "googlenet_bn",
+/** Makes a network of a known architecture ("vgg16", "vgg19", "resnet18/34/50/101/152", "googlenet", "googlenet_bn",
  * "alexnet", "zfnet", "lenet5", "squeezenet1_1") with random weights (He et al. 2015) from options->seed, the same on
  * every machine. Untrained: its features tell colour and coarse pattern apart, nothing more. */
 RECSYS_API recsys_status recsys_model_create(recsys_model **model, const char *architecture,
                                              const recsys_model_options *options, recsys_error *error);
 
-/* Writes a complete model file (safetensors with metadata), through a temporary file and a rename: the file of that
+/** Writes a complete model file (safetensors with metadata), through a temporary file and a rename: the file of that
  * name is either the old or the new one, whole. */
 RECSYS_API recsys_status recsys_model_save(recsys_model *model, const char *path, recsys_error *error);
 
-/* The facts that one needs to size arrays. Filled up to struct_size, which the caller sets. */
+/** The facts that one needs to size arrays. Filled up to struct_size, which the caller sets. */
 typedef struct recsys_model_info {
   uint32_t struct_size;
-  uint32_t precision;     /* RECSYS_PRECISION_FLOAT32 or _BFLOAT16: what runs */
-  uint64_t dim;           /* floats in one embedding */
-  uint64_t classes;       /* scores per picture of recsys_model_classify; 0: no classifier */
-  uint64_t parameters;    /* weights and biases */
-  uint32_t trained;       /* 0: random weights of recsys_model_create */
-  uint32_t reserved;      /* */
-  char fingerprint[72];   /* 64 hexadecimal digits: SHA-256 over weights, architecture, layer and recipe */
-  char architecture[32];  /* */
-  char layer[64];         /* */
-  char recipe[32];        /* */
+  uint32_t precision;  /**< RECSYS_PRECISION_FLOAT32 or _BFLOAT16: what runs */
+  uint64_t dim;        /**< floats in one embedding */
+  uint64_t classes;    /**< scores per picture of recsys_model_classify; 0: no classifier */
+  uint64_t parameters; /**< weights and biases */
+  uint32_t trained;    /**< 0: random weights of recsys_model_create */
+  uint32_t reserved;
+  char fingerprint[72]; /**< 64 hexadecimal digits: SHA-256 over weights, architecture, layer and recipe */
+  char architecture[32];
+  char layer[64];
+  char recipe[32];
 } recsys_model_info;
 
 RECSYS_API recsys_status recsys_model_get_info(recsys_model *model, recsys_model_info *info, recsys_error *error);
 
-/* Everything about the model as one JSON object (documented in docs/formats.md): architecture, layers by name with
+/** Everything about the model as one JSON object (documented in docs/formats.md): architecture, layers by name with
  * their sizes, recipe, engine, precision and why, threads. */
 RECSYS_API recsys_status recsys_model_describe(recsys_model *model, char *buffer, size_t size, size_t *length,
                                                recsys_error *error);
 
-/* The name of class `index` (0 <= index < classes); RECSYS_ENOTFOUND where the file has no names. */
+/** The name of class `index` (0 <= index < classes); RECSYS_ENOTFOUND where the file has no names. */
 RECSYS_API recsys_status recsys_model_get_class_name(recsys_model *model, uint64_t index, char *buffer, size_t size,
                                                      size_t *length, recsys_error *error);
 
 typedef struct recsys_embed_options {
   uint32_t struct_size;
-  uint32_t flags; /* zero */
-  recsys_progress_fn progress; /* after each inner batch, phase "embed", in pictures */
+  uint32_t flags;              /**< zero */
+  recsys_progress_fn progress; /**< after each inner batch, phase "embed", in pictures */
   void *progress_user;
 } recsys_embed_options;
 
-/* Embeds n pictures: rows is n x dim, row-major, float32, as the layer gives them (not normalised). A picture that
+/** Embeds n pictures: rows is n x dim, row-major, float32, as the layer gives them (not normalised). A picture that
  * cannot be used gets its status and a row of zeros; the call then returns RECSYS_EPARTIAL, and `error` describes the
  * first such picture (error->detail is its index). statuses[n] or NULL. Decoding runs beside the network, in inner
  * batches of a size chosen for speed, whatever n is. Cancelled: rows done so far are valid, the others' status is
@@ -242,7 +243,7 @@ RECSYS_API recsys_status recsys_model_embed(recsys_model *model, const recsys_im
                                             const recsys_embed_options *options, float *rows, recsys_status *statuses,
                                             recsys_error *error);
 
-/* Class scores of n pictures: scores is n x classes, row-major, as the network's last layer gives them after softmax
+/** Class scores of n pictures: scores is n x classes, row-major, as the network's last layer gives them after softmax
  * (0..1, each row sums to 1). RECSYS_EUNSUPPORTED where the network has no classifier. Else as recsys_model_embed. */
 RECSYS_API recsys_status recsys_model_classify(recsys_model *model, const recsys_image *images, size_t n,
                                                const recsys_embed_options *options, float *scores,
@@ -255,25 +256,25 @@ RECSYS_API void recsys_model_close(recsys_model *model);
 typedef struct recsys_store recsys_store;
 
 enum {
-  RECSYS_STORE_READ_ONLY = 1,  /* put_ and remove_ return RECSYS_EREADONLY */
-  RECSYS_STORE_MUST_EXIST = 2, /* RECSYS_ENOTFOUND instead of creating an empty store */
-  RECSYS_STORE_IMMUTABLE = 4   /* read-only, and the caller knows that nobody writes: the only way to open a store in
+  RECSYS_STORE_READ_ONLY = 1,  /**< put_ and remove_ return RECSYS_EREADONLY */
+  RECSYS_STORE_MUST_EXIST = 2, /**< RECSYS_ENOTFOUND instead of creating an empty store */
+  RECSYS_STORE_IMMUTABLE = 4   /**< read-only, and the caller knows that nobody writes: the only way to open a store in
                                   a folder that cannot be written */
 };
 
 typedef struct recsys_store_options {
   uint32_t struct_size;
-  uint32_t flags;         /* RECSYS_STORE_... */
-  double busy_timeout;    /* seconds to wait for another process's lock; 0: 5 s; negative: do not wait */
-  uint32_t threads;       /* a search uses at most so many; 0: the processors this process may use */
-  uint32_t reserved;      /* zero */
-  recsys_progress_fn progress; /* of opening, phase "load", in rows */
+  uint32_t flags;              /**< RECSYS_STORE_... */
+  double busy_timeout;         /**< seconds to wait for another process's lock; 0: 5 s; negative: do not wait */
+  uint32_t threads;            /**< a search uses at most so many; 0: the processors this process may use */
+  uint32_t reserved;           /**< zero */
+  recsys_progress_fn progress; /**< of opening, phase "load", in rows */
   void *progress_user;
   recsys_log_fn log;
   void *log_user;
 } recsys_store_options;
 
-/* Opens or creates a store: `location` is a path (an SQLite database, schema in docs/formats.md) or ":memory:". */
+/** Opens or creates a store: `location` is a path (an SQLite database, schema in docs/formats.md) or ":memory:". */
 RECSYS_API recsys_status recsys_store_open(recsys_store **store, const char *location,
                                            const recsys_store_options *options, recsys_error *error);
 
@@ -282,72 +283,72 @@ typedef struct recsys_store_info {
   uint32_t schema_version;
   uint64_t items;
   uint64_t users;
-  uint64_t embeddings;   /* rows, over all spaces */
+  uint64_t embeddings; /**< rows, over all spaces */
   uint64_t ratings;
   uint64_t labels;
   uint64_t spaces;
-  uint64_t dim;          /* of the default space; 0: there is none yet */
-  int64_t change;        /* rises with every change that this handle sees */
-  char fingerprint[136]; /* of the default space; empty: there is none yet */
+  uint64_t dim;          /**< of the default space; 0: there is none yet */
+  int64_t change;        /**< rises with every change that this handle sees */
+  char fingerprint[136]; /**< of the default space; empty: there is none yet */
 } recsys_store_info;
 
 RECSYS_API recsys_status recsys_store_get_info(recsys_store *store, recsys_store_info *info, recsys_error *error);
 
-/* Everything about the store as one JSON object (docs/formats.md): counts, spaces, fields, memory. */
+/** Everything about the store as one JSON object (docs/formats.md): counts, spaces, fields, memory. */
 RECSYS_API recsys_status recsys_store_describe(recsys_store *store, char *buffer, size_t size, size_t *length,
                                                recsys_error *error);
 
 /* -- keys and enumeration */
 
-enum { RECSYS_ITEMS = 1, RECSYS_USERS = 2 }; /* the two key spaces */
+enum { RECSYS_ITEMS = 1, RECSYS_USERS = 2 }; /**< the two key spaces */
 
-enum { RECSYS_RESOLVE_CREATE = 1 /* allot an id (and store it) for a key that is not known */ };
+enum { RECSYS_RESOLVE_CREATE = 1 /**< allot an id (and store it) for a key that is not known */ };
 
-/* ids[n] of keys[n] (UTF-8, 1 to 1024 bytes). Unknown keys without RECSYS_RESOLVE_CREATE: id -1 and RECSYS_EPARTIAL.
+/** ids[n] of keys[n] (UTF-8, 1 to 1024 bytes). Unknown keys without RECSYS_RESOLVE_CREATE: id -1 and RECSYS_EPARTIAL.
  * One transaction; an id is never used twice, even after removal. */
 RECSYS_API recsys_status recsys_store_resolve(recsys_store *store, int32_t kind, const char *const *keys, size_t n,
                                               uint32_t flags, int64_t *ids, recsys_error *error);
 
-/* The key of an item or a user. An id without a key has its decimal digits as key. */
+/** The key of an item or a user. An id without a key has its decimal digits as key. */
 RECSYS_API recsys_status recsys_store_get_key(recsys_store *store, int32_t kind, int64_t id, char *buffer, size_t size,
                                               size_t *length, recsys_error *error);
 
-/* Up to n ids after `after_id`, rising; *count says how many. */
+/** Up to n ids after `after_id`, rising; *count says how many. */
 RECSYS_API recsys_status recsys_store_list(recsys_store *store, int32_t kind, int64_t after_id, int64_t *ids, size_t n,
                                            size_t *count, recsys_error *error);
 
 /* -- putting: each call is one transaction, all or nothing, visible to reads on this handle when it returns. Items and
  *    users that do not exist are created. What has the same key columns is replaced. */
 
-enum { RECSYS_SPACE_DEFAULT = 1 /* make it the default space */ };
+enum { RECSYS_SPACE_DEFAULT = 1 /**< make it the default space */ };
 
-/* Adds a space, or changes its description or default flag. fingerprint: 1 to 128 bytes of UTF-8 (a model's, or any
+/** Adds a space, or changes its description or default flag. fingerprint: 1 to 128 bytes of UTF-8 (a model's, or any
  * name for vectors from elsewhere); dim 1..65536; description: free text or NULL. The first space of a store is its
  * default. A space that exists with another dim is RECSYS_EMISMATCH. */
 RECSYS_API recsys_status recsys_store_put_space(recsys_store *store, const char *fingerprint, uint32_t dim,
                                                 const char *description, uint32_t flags, recsys_error *error);
 
-/* Stores rows (n x dim, row-major, finite, not all zero) for pictures[n] (>= 0; NULL: all 0) of items[n]. A store
+/** Stores rows (n x dim, row-major, finite, not all zero) for pictures[n] (>= 0; NULL: all 0) of items[n]. A store
  * without a space gets this one; after that a fingerprint which is not a space of the store is RECSYS_EMISMATCH (add
  * it with recsys_store_put_space if it is wanted). The same item and picture twice in one call is RECSYS_EINVAL. */
 RECSYS_API recsys_status recsys_store_put_embeddings(recsys_store *store, const char *fingerprint, uint32_t dim,
                                                      const int64_t *items, const int64_t *pictures, const float *rows,
                                                      size_t n, recsys_error *error);
 
-/* Labels: item items[i] has values[i] in fields[i] with scores[i] in 0..1 (NULL: all 1). */
+/** Labels: item items[i] has values[i] in fields[i] with scores[i] in 0..1 (NULL: all 1). */
 RECSYS_API recsys_status recsys_store_put_labels(recsys_store *store, const int64_t *items, const char *const *fields,
                                                  const char *const *values, const float *scores, size_t n,
                                                  recsys_error *error);
 
-/* One finite number per item and field (year, price, stock). */
+/** One finite number per item and field (year, price, stock). */
 RECSYS_API recsys_status recsys_store_put_numbers(recsys_store *store, const int64_t *items, const char *const *fields,
                                                   const double *values, size_t n, recsys_error *error);
 
-/* One text per item and field (a name, a description, the picture's path). */
+/** One text per item and field (a name, a description, the picture's path). */
 RECSYS_API recsys_status recsys_store_put_texts(recsys_store *store, const int64_t *items, const char *const *fields,
                                                 const char *const *values, size_t n, recsys_error *error);
 
-/* Ratings: one per user and item; a later one replaces it. values[n] finite, larger is better; times[n] or NULL (0).
+/** Ratings: one per user and item; a later one replaces it. values[n] finite, larger is better; times[n] or NULL (0).
  * *unknown_items (or NULL): how many of them are for items that have neither embedding nor label yet; they are kept. */
 RECSYS_API recsys_status recsys_store_put_ratings(recsys_store *store, const int64_t *users, const int64_t *items,
                                                   const float *values, const int64_t *times, size_t n,
@@ -355,31 +356,31 @@ RECSYS_API recsys_status recsys_store_put_ratings(recsys_store *store, const int
 
 /* -- removing: what is not there is not an error */
 
-/* Items (or users) with everything that belongs to them. Their ids are never allotted again. */
+/** Items (or users) with everything that belongs to them. Their ids are never allotted again. */
 RECSYS_API recsys_status recsys_store_remove(recsys_store *store, int32_t kind, const int64_t *ids, size_t n,
                                              recsys_error *error);
-/* pictures NULL: all pictures of each item; fingerprint NULL: the default space. */
+/** pictures NULL: all pictures of each item; fingerprint NULL: the default space. */
 RECSYS_API recsys_status recsys_store_remove_embeddings(recsys_store *store, const char *fingerprint,
                                                         const int64_t *items, const int64_t *pictures, size_t n,
                                                         recsys_error *error);
-/* values NULL: all values of the field. Labels, number and text of that field alike. */
+/** values NULL: all values of the field. Labels, number and text of that field alike. */
 RECSYS_API recsys_status recsys_store_remove_labels(recsys_store *store, const int64_t *items,
                                                     const char *const *fields, const char *const *values, size_t n,
                                                     recsys_error *error);
 RECSYS_API recsys_status recsys_store_remove_ratings(recsys_store *store, const int64_t *users, const int64_t *items,
                                                      size_t n, recsys_error *error);
-/* A whole space with its rows. The default one only when it is the last. */
+/** A whole space with its rows. The default one only when it is the last. */
 RECSYS_API recsys_status recsys_store_remove_space(recsys_store *store, const char *fingerprint, recsys_error *error);
 
 /* -- getting, from memory */
 
-/* rows (n x dim or NULL: only look) of pictures[n] (NULL: all 0) of items[n]; fingerprint NULL: the default space. An
+/** rows (n x dim or NULL: only look) of pictures[n] (NULL: all 0) of items[n]; fingerprint NULL: the default space. An
  * absent one: status RECSYS_ENOTFOUND, a row of zeros, and RECSYS_EPARTIAL. */
-RECSYS_API recsys_status recsys_store_get_embeddings(recsys_store *store, const char *fingerprint,
-                                                     const int64_t *items, const int64_t *pictures, size_t n,
-                                                     float *rows, recsys_status *statuses, recsys_error *error);
+RECSYS_API recsys_status recsys_store_get_embeddings(recsys_store *store, const char *fingerprint, const int64_t *items,
+                                                     const int64_t *pictures, size_t n, float *rows,
+                                                     recsys_status *statuses, recsys_error *error);
 
-/* The index-th label (0-based, by falling score, then by value) of an item in a field, with its score (or NULL).
+/** The index-th label (0-based, by falling score, then by value) of an item in a field, with its score (or NULL).
  * RECSYS_ENOTFOUND past the last one. */
 RECSYS_API recsys_status recsys_store_get_label(recsys_store *store, int64_t item, const char *field, uint32_t index,
                                                 char *buffer, size_t size, size_t *length, float *score,
@@ -389,70 +390,70 @@ RECSYS_API recsys_status recsys_store_get_number(recsys_store *store, int64_t it
 RECSYS_API recsys_status recsys_store_get_text(recsys_store *store, int64_t item, const char *field, char *buffer,
                                                size_t size, size_t *length, recsys_error *error);
 
-/* A user's ratings by rising item id: up to n of them, of items after `after_item` (start with -1); *count says how
+/** A user's ratings by rising item id: up to n of them, of items after `after_item` (start with -1); *count says how
  * many. values and times may be NULL. */
-RECSYS_API recsys_status recsys_store_get_ratings(recsys_store *store, int64_t user, int64_t after_item,
-                                                  int64_t *items, float *values, int64_t *times, size_t n,
-                                                  size_t *count, recsys_error *error);
+RECSYS_API recsys_status recsys_store_get_ratings(recsys_store *store, int64_t user, int64_t after_item, int64_t *items,
+                                                  float *values, int64_t *times, size_t n, size_t *count,
+                                                  recsys_error *error);
 
 /* -- searching */
 
 enum {
-  RECSYS_CLAUSE_ANY = 1,  /* the item has at least one of the values in the field */
-  RECSYS_CLAUSE_ALL = 2,  /* it has all of them */
-  RECSYS_CLAUSE_NONE = 3, /* it has none of them */
-  RECSYS_CLAUSE_RANGE = 4 /* its number in the field lies in min..max, both included; no number: it does not pass */
+  RECSYS_CLAUSE_ANY = 1,  /**< the item has at least one of the values in the field */
+  RECSYS_CLAUSE_ALL = 2,  /**< it has all of them */
+  RECSYS_CLAUSE_NONE = 3, /**< it has none of them */
+  RECSYS_CLAUSE_RANGE = 4 /**< its number in the field lies in min..max, both included; no number: it does not pass */
 };
 
-/* One condition of a filter. 64 bytes, frozen. */
+/** One condition of a filter. 64 bytes, frozen. */
 typedef struct recsys_clause {
-  const char *field;         /* */
-  const char *const *values; /* ANY, ALL, NONE: `n_values` strings */
-  uint32_t op;               /* RECSYS_CLAUSE_... */
-  uint32_t n_values;         /* */
-  double min;                /* RANGE; -INFINITY and INFINITY are legal, NaN is not */
-  double max;                /* */
-  uint64_t reserved[3];      /* zero */
+  const char *field;
+  const char *const *values; /**< ANY, ALL, NONE: `n_values` strings */
+  uint32_t op;               /**< RECSYS_CLAUSE_... */
+  uint32_t n_values;
+  double min; /**< RANGE; -INFINITY and INFINITY are legal, NaN is not */
+  double max;
+  uint64_t reserved[3]; /**< zero */
 } recsys_clause;
 
 enum {
-  RECSYS_FILTER_ALLOW = 1,          /* `allow` is set (an empty list allows nothing) */
-  RECSYS_FILTER_MIN_SIMILARITY = 2, /* `min_similarity` is set */
-  RECSYS_FILTER_MAX_DISTANCE = 4,   /* `max_distance` is set */
-  RECSYS_FILTER_RATED = 8           /* recommend: items that the user has rated may return */
+  RECSYS_FILTER_ALLOW = 1,          /**< `allow` is set (an empty list allows nothing) */
+  RECSYS_FILTER_MIN_SIMILARITY = 2, /**< `min_similarity` is set */
+  RECSYS_FILTER_MAX_DISTANCE = 4,   /**< `max_distance` is set */
+  RECSYS_FILTER_RATED = 8           /**< recommend: items that the user has rated may return */
 };
 
-/* What may appear in a list: all clauses AND allowed AND not denied AND near enough. */
+/** What may appear in a list: all clauses AND allowed AND not denied AND near enough. */
 typedef struct recsys_filter {
   uint32_t struct_size;
-  uint32_t flags;               /* RECSYS_FILTER_... */
-  const recsys_clause *clauses; /* */
-  uint64_t n_clauses;           /* */
-  const int64_t *allow;         /* item ids, any order */
-  uint64_t n_allow;             /* */
-  const int64_t *deny;          /* item ids, any order */
-  uint64_t n_deny;              /* */
-  double min_similarity;        /* -1..1, cosine (search and similar) */
-  double max_distance;          /* >= 0, Euclidean (search and similar) */
+  uint32_t flags; /**< RECSYS_FILTER_... */
+  const recsys_clause *clauses;
+  uint64_t n_clauses;
+  const int64_t *allow; /**< item ids, any order */
+  uint64_t n_allow;
+  const int64_t *deny; /**< item ids, any order */
+  uint64_t n_deny;
+  double min_similarity; /**< -1..1, cosine (search and similar) */
+  double max_distance;   /**< >= 0, Euclidean (search and similar) */
 } recsys_filter;
 
 enum { RECSYS_METRIC_COSINE = 0, RECSYS_METRIC_EUCLIDEAN = 1 };
 
 typedef struct recsys_search_options {
   uint32_t struct_size;
-  uint32_t metric;             /* RECSYS_METRIC_... */
-  const char *fingerprint;     /* the space; NULL: the default one */
-  const recsys_filter *filter; /* NULL: everything passes */
+  uint32_t metric;             /**< RECSYS_METRIC_... */
+  const char *fingerprint;     /**< the space; NULL: the default one */
+  const recsys_filter *filter; /**< NULL: everything passes */
 } recsys_search_options;
 
-/* The k nearest items of each of n queries (n x dim, row-major, finite, not all zero), exactly: ids and scores n x k,
+/** The k nearest items of each of n queries (n x dim, row-major, finite, not all zero), exactly: ids and scores n x k,
  * counts n. Scores are cosine similarities, falling, or Euclidean distances, rising, computed in double from the
  * stored float32 rows; ties go to the smaller id. An item counts once, by its best picture. */
 RECSYS_API recsys_status recsys_store_search(recsys_store *store, const float *queries, size_t n, uint32_t dim,
                                              size_t k, const recsys_search_options *options, int64_t *ids,
                                              double *scores, uint32_t *counts, recsys_error *error);
 
-/* The k items most like each of items[n], which is not in its own list. Two items are as alike as their best pair of
+/** The k items most like each of items[n], which is not in its own list. Two items are as alike as their best pair of
  * pictures. An item without an embedding: status RECSYS_ENOTFOUND, count 0, and RECSYS_EPARTIAL. statuses[n] or
  * NULL. */
 RECSYS_API recsys_status recsys_store_similar(recsys_store *store, const int64_t *items, size_t n, size_t k,
@@ -461,15 +462,15 @@ RECSYS_API recsys_status recsys_store_similar(recsys_store *store, const int64_t
 
 /* -- upkeep */
 
-/* Takes in what other processes have changed since. Costs the size of the change. */
+/** Takes in what other processes have changed since. Costs the size of the change. */
 RECSYS_API recsys_status recsys_store_refresh(recsys_store *store, recsys_error *error);
 
-/* Verifies the whole store (SQLite's integrity, references, every row's length and finiteness) and that memory agrees
+/** Verifies the whole store (SQLite's integrity, references, every row's length and finiteness) and that memory agrees
  * with it. RECSYS_EFORMAT when something is wrong; the report (one finding per line) goes to the buffer. */
 RECSYS_API recsys_status recsys_store_check(recsys_store *store, char *buffer, size_t size, size_t *length,
                                             recsys_error *error);
 
-/* Writes a copy, consistent and complete, that any SQLite tool may open, through a temporary file and a rename. */
+/** Writes a copy, consistent and complete, that any SQLite tool may open, through a temporary file and a rename. */
 RECSYS_API recsys_status recsys_store_export(recsys_store *store, const char *path, recsys_error *error);
 
 RECSYS_API void recsys_store_close(recsys_store *store);
@@ -480,53 +481,52 @@ typedef struct recsys_ranker recsys_ranker;
 
 typedef struct recsys_ranker_options {
   uint32_t struct_size;
-  uint32_t threads;        /* 0: the processors this process may use */
-  const char *fingerprint; /* the space whose embeddings are used; NULL: the default one */
+  uint32_t threads;        /**< 0: the processors this process may use */
+  const char *fingerprint; /**< the space whose embeddings are used; NULL: the default one */
   recsys_log_fn log;
   void *log_user;
 } recsys_ranker_options;
 
-/*
+/**
  * Creates a ranker over a store. u is the user, r(u, i) a rating, sim the similarity of two items (their best pair of
  * pictures): the cosine, or for the Euclidean metric 1 / (1 + distance).
  *
  *  "visual"   item-based scoring by looks: score(j) = sum over rated i with r(u, i) >= threshold and j in N(i) of
  *             sim(i, j) x r(u, i), where N(i) = the nearest items of i.
- *             neighbours=40 (1..10000)  metric=cosine|euclidean  max_distance=none (in the metric's distance: 1 - cosine,
- *             or Euclidean)  rating_threshold=mean|NUMBER (mean: the user's own)  within_labels=FIELD (N(i) only of
- *             items that share a label of that field with i; default none)
- *  "category" score(j) = mean over the labels l of j of sim(t, j) x a(u, l) for a target item t, where a is the user's
- *             mean rating of items with label l; if there is none, everybody's mean for l; if nobody rated l, the global
- *             mean. Targets are given, or each item of the history, then summed with weights r(u, t). The list is
- *             spread: places go round-robin over the target's labels by falling score, each filled by its best items.
- *             field=FIELD (required)  metric=cosine|euclidean  spread=1|0
- *  "popular"  by=count|mean (mean: (sum of ratings + damping x global mean) / (count + damping))  damping=5
+ *             neighbours=40 (1..10000)  metric=cosine|euclidean  max_distance=none (in the metric's distance: 1 -
+ * cosine, or Euclidean)  rating_threshold=mean|NUMBER (mean: the user's own)  within_labels=FIELD (N(i) only of items
+ * that share a label of that field with i; default none) "category" score(j) = mean over the labels l of j of sim(t, j)
+ * x a(u, l) for a target item t, where a is the user's mean rating of items with label l; if there is none, everybody's
+ * mean for l; if nobody rated l, the global mean. Targets are given, or each item of the history, then summed with
+ * weights r(u, t). The list is spread: places go round-robin over the target's labels by falling score, each filled by
+ * its best items. field=FIELD (required)  metric=cosine|euclidean  spread=1|0 "popular"  by=count|mean (mean: (sum of
+ * ratings + damping x global mean) / (count + damping))  damping=5
  */
 RECSYS_API recsys_status recsys_ranker_create(recsys_ranker **ranker, recsys_store *store, const char *algorithm,
                                               const recsys_ranker_options *options, recsys_error *error);
 
 typedef struct recsys_fit_options {
   uint32_t struct_size;
-  uint32_t flags; /* zero */
+  uint32_t flags; /**< zero */
   recsys_progress_fn progress;
   void *progress_user;
 } recsys_fit_options;
 
-/* Learns what the algorithm needs from the store as it is now. Cancelled or failed: the ranker is as it was before. */
+/** Learns what the algorithm needs from the store as it is now. Cancelled or failed: the ranker is as it was before. */
 RECSYS_API recsys_status recsys_ranker_fit(recsys_ranker *ranker, const recsys_fit_options *options,
                                            recsys_error *error);
 
 typedef struct recsys_recommend_options {
   uint32_t struct_size;
-  uint32_t flags;              /* zero */
-  const recsys_filter *filter; /* NULL: everything that was not rated passes */
-  const int64_t *targets;      /* "category": what the lists are for; NULL: each item of the history */
+  uint32_t flags;              /**< zero */
+  const recsys_filter *filter; /**< NULL: everything that was not rated passes */
+  const int64_t *targets;      /**< "category": what the lists are for; NULL: each item of the history */
   uint64_t n_targets;
   recsys_progress_fn progress;
   void *progress_user;
 } recsys_recommend_options;
 
-/* The best k items for each of users[n], from the history that the store holds now: ids and scores n x k, scores
+/** The best k items for each of users[n], from the history that the store holds now: ids and scores n x k, scores
  * falling unless the algorithm spreads the list, ties to the smaller id; counts n. Exactly k entries unless fewer items
  * pass. An unknown user, or one of whom nothing can be said, gets the popular list, and statuses[i] (or NULL) is
  * RECSYS_NOTE_FALLBACK_POPULAR. An algorithm's items with score 0 are not listed; places that stay free are filled
@@ -536,50 +536,49 @@ RECSYS_API recsys_status recsys_ranker_recommend(recsys_ranker *ranker, const in
                                                  const recsys_recommend_options *options, int64_t *ids, double *scores,
                                                  uint32_t *counts, recsys_status *statuses, recsys_error *error);
 
-/* The same for n histories that are passed in (guests, sessions): history h is items[offsets[h] .. offsets[h + 1] - 1],
- * offsets[0] = 0, rising, n + 1 of them. ratings NULL: all 1; times NULL: all 0. The history is the whole one, not a
- * change to what is stored. The same history gives the same list as recsys_ranker_recommend. */
+/** The same for n histories that are passed in (guests, sessions): history h is items[offsets[h] .. offsets[h + 1] -
+ * 1], offsets[0] = 0, rising, n + 1 of them. ratings NULL: all 1; times NULL: all 0. The history is the whole one, not
+ * a change to what is stored. The same history gives the same list as recsys_ranker_recommend. */
 RECSYS_API recsys_status recsys_ranker_recommend_from(recsys_ranker *ranker, const uint64_t *offsets,
                                                       const int64_t *items, const float *ratings, const int64_t *times,
                                                       size_t n, size_t k, const recsys_recommend_options *options,
                                                       int64_t *ids, double *scores, uint32_t *counts,
                                                       recsys_status *statuses, recsys_error *error);
 
-/* The scores of given items (n of them) for one user, rated or not, filtered or not; 0 where nothing can be said. */
+/** The scores of given items (n of them) for one user, rated or not, filtered or not; 0 where nothing can be said. */
 RECSYS_API recsys_status recsys_ranker_score(recsys_ranker *ranker, int64_t user, const int64_t *items, size_t n,
                                              const recsys_recommend_options *options, double *scores,
                                              recsys_error *error);
 
 enum {
-  RECSYS_REASON_ITEM = 1,    /* an item of the history */
-  RECSYS_REASON_CONSTANT = 2 /* the part of the score that does not depend on the history; item is -1 */
+  RECSYS_REASON_ITEM = 1,    /**< an item of the history */
+  RECSYS_REASON_CONSTANT = 2 /**< the part of the score that does not depend on the history; item is -1 */
 };
 
-/* One summand of a score. 64 bytes, frozen. */
+/** One summand of a score. 64 bytes, frozen. */
 typedef struct recsys_reason {
-  int32_t kind;         /* RECSYS_REASON_... */
-  int32_t reserved0;    /* */
-  int64_t item;         /* the item of the history that contributed */
-  double contribution;  /* the contributions sum to the score */
-  double similarity;    /* of that item to the one explained; 0 where the algorithm uses none */
-  double rating;        /* the user's rating of that item */
-  uint64_t reserved[3]; /* zero */
+  int32_t kind; /**< RECSYS_REASON_... */
+  int32_t reserved0;
+  int64_t item;         /**< the item of the history that contributed */
+  double contribution;  /**< the contributions sum to the score */
+  double similarity;    /**< of that item to the one explained; 0 where the algorithm uses none */
+  double rating;        /**< the user's rating of that item */
+  uint64_t reserved[3]; /**< zero */
 } recsys_reason;
 
-/* Why `item` has its score for a user: up to `capacity` reasons by falling contribution; *count is how many there are
+/** Why `item` has its score for a user: up to `capacity` reasons by falling contribution; *count is how many there are
  * in all, *score (or NULL) the score that they sum to. */
 RECSYS_API recsys_status recsys_ranker_explain(recsys_ranker *ranker, int64_t user, int64_t item,
                                                const recsys_recommend_options *options, recsys_reason *reasons,
                                                size_t capacity, size_t *count, double *score, recsys_error *error);
 
-/* The same for a history of m items that is passed in. */
+/** The same for a history of m items that is passed in. */
 RECSYS_API recsys_status recsys_ranker_explain_from(recsys_ranker *ranker, const int64_t *items, const float *ratings,
                                                     const int64_t *times, size_t m, int64_t item,
                                                     const recsys_recommend_options *options, recsys_reason *reasons,
-                                                    size_t capacity, size_t *count, double *score,
-                                                    recsys_error *error);
+                                                    size_t capacity, size_t *count, double *score, recsys_error *error);
 
-/* The algorithm with all its parameters and what it was fitted on, as one JSON object (docs/formats.md). */
+/** The algorithm with all its parameters and what it was fitted on, as one JSON object (docs/formats.md). */
 RECSYS_API recsys_status recsys_ranker_describe(recsys_ranker *ranker, char *buffer, size_t size, size_t *length,
                                                 recsys_error *error);
 
