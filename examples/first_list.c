@@ -8,7 +8,8 @@ int main(int argc, char **argv) {
   recsys_model *model = NULL;
   recsys_store *store = NULL;
   recsys_model_info info = {.struct_size = sizeof info};
-  if (argc < 3) return fprintf(stderr, "usage: first_list MODEL PICTURE...\n"), 2;
+  if (argc < 3)
+    return fprintf(stderr, "usage: first_list MODEL PICTURE...\n"), 2;
   if (recsys_model_open(&model, argv[1], NULL, &error) || recsys_model_get_info(model, &info, &error) ||
       recsys_store_open(&store, ":memory:", NULL, &error))
     return fprintf(stderr, "%s\n", error.message), 1;
@@ -24,7 +25,8 @@ int main(int argc, char **argv) {
   uint32_t count = 0;
   if (recsys_store_similar(store, &first, 1, 5, NULL, ids, scores, &count, NULL, &error))
     fprintf(stderr, "%s\n", error.message);
-  for (uint32_t i = 0; i < count; i++) printf("%.3f  %s\n", scores[i], argv[ids[i]]);
+  for (uint32_t i = 0; i < count; i++)
+    printf("%.3f  %s\n", scores[i], argv[ids[i]]);
   free(row);
   recsys_store_close(store);
   recsys_model_close(model);

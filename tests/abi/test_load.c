@@ -25,8 +25,10 @@ static void expect(int ok, const char *what) {
 static size_t count_threads(void) {
   size_t n = 0;
   DIR *dir = opendir("/proc/self/task");
-  for (struct dirent *entry; dir && (entry = readdir(dir));) n += entry->d_name[0] != '.';
-  if (dir) closedir(dir);
+  for (struct dirent *entry; dir && (entry = readdir(dir));)
+    n += entry->d_name[0] != '.';
+  if (dir)
+    closedir(dir);
   return n;
 }
 
@@ -38,7 +40,8 @@ static size_t private_bytes(void) {
   while (file && fgets(line, sizeof line, file))
     if (sscanf(line, "Private_Clean: %zu", &kib) == 1 || sscanf(line, "Private_Dirty: %zu", &kib) == 1)
       total += kib * 1024;
-  if (file) fclose(file);
+  if (file)
+    fclose(file);
   return total;
 }
 
@@ -46,8 +49,10 @@ static int is_mapped(const char *name) {
   char line[4096];
   int found = 0;
   FILE *file = fopen("/proc/self/maps", "r");
-  while (file && fgets(line, sizeof line, file)) found |= strstr(line, name) != NULL;
-  if (file) fclose(file);
+  while (file && fgets(line, sizeof line, file))
+    found |= strstr(line, name) != NULL;
+  if (file)
+    fclose(file);
   return found;
 }
 
@@ -79,7 +84,8 @@ static void search(void *library) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 2) return 2;
+  if (argc != 2)
+    return 2;
   size_t before = private_bytes();
   double start = seconds();
   void *library = dlopen(argv[1], RTLD_NOW | RTLD_LOCAL);
@@ -95,6 +101,7 @@ int main(int argc, char **argv) {
   expect(elapsed < 0.1, "loading takes milliseconds");
   search(library);
   const char *heavy[] = {"libtorch", "libc10", "blas", "dnnl", "libgomp", "libomp", "libstdc++"};
-  for (size_t i = 0; i < sizeof heavy / sizeof *heavy; i++) expect(!is_mapped(heavy[i]), heavy[i]);
+  for (size_t i = 0; i < sizeof heavy / sizeof *heavy; i++)
+    expect(!is_mapped(heavy[i]), heavy[i]);
   return failures != 0;
 }
