@@ -54,7 +54,7 @@ recsys_status recsys__net_randomise(recsys__net *net, uint64_t seed, recsys_erro
 recsys_status recsys__net_fold(recsys__net *folded, const recsys__net *net, recsys_error *error);
 
 /* Index of the operation whose result is layer `name`, or RECSYS_ENOTFOUND with a list of the names. Every operation
- * with a name counts; beside them the architecture's aliases (docs/guide.md): "fc2", "flatten", "avgpool", "maxpool".
+ * with a name counts; beside them the architecture's aliases (docs/networks.md): "fc2", "flatten", "avgpool", "maxpool".
  */
 recsys_status recsys__net_layer(recsys__net *net, const char *name, uint32_t *op, recsys_error *error);
 /* Floats in the result of an operation. */
@@ -76,7 +76,8 @@ typedef struct recsys__recipe {
   uint32_t channels; /* 3, or 1 for grey (ITU-R 601-2 luma) */
 } recsys__recipe;
 
-const recsys__recipe *recsys__recipe_find(const char *name); /* NULL: unknown */
+/* NULL: unknown. A description after a colon ("caffe: stretch to ...") is not looked at. */
+const recsys__recipe *recsys__recipe_find(const char *name);
 const recsys__recipe *recsys__recipe_at(size_t index);
 
 /* One picture to height x width x channels floats, channels last, of the network's input size. */

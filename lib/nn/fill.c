@@ -1,0 +1,183 @@
+/* Copies a file's tensors into a network: names, shapes and values are checked first, types become float32. */
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "nn/build.h"
+
+static uint64_t count_values(const recsys_weight *weight) {
+  uint64_t n = 1;
+  for (uint32_t i = 0; i < weight->rank; i++)
+    n *= weight->shape[i];
+  return n;
+}
+
+/* "64 x 3 x 7 x 7", or "one number" */
+static const char *shape_text(char *text, size_t size, const uint64_t *shape, uint32_t rank) {
+  size_t at = 0;
+  text[0] = '\0';
+  for (uint32_t i = 0; i < rank && at < size; i++) {
+    int n = snprintf(text + at, size - at, "%s%llu", i > 0 ? " x " : "", (unsigned long long)shape[i]);
+    at += n > 0 ? (size_t)n : 0;
+  }
+  return rank > 0 ? text : "one number";
+}
+
+static recsys_status check_weight(const recsys__net *net, const recsys_weight *weight, const recsys__tensor *tensor,
+                                  recsys_error *error) {
+  char expected[96], found[96];
+  shape_text(expected, sizeof expected, weight->shape, weight->rank);
+  if (tensor == NULL)
+    return recsys__fail(error, RECSYS_EMISMATCH, 0, "tensor '%s' (%s) of %s is missing: is this another architecture?",
+                        weight->name, expected, net->architecture);
+  if (tensor->rank != weight->rank || memcmp(tensor->shape, weight->shape, weight->rank * sizeof *weight->shape) != 0)
+    return recsys__fail(error, RECSYS_EMISMATCH, 0, "tensor '%s' of %s must be %s, but here it is %s", weight->name,
+                        net->architecture, expected, shape_text(found, sizeof found, tensor->shape, tensor->rank));
+  if (tensor->dtype < RECSYS__F32 || tensor->dtype > RECSYS__F64)
+    return recsys__fail(error, RECSYS_EUNSUPPORTED, 0,
+                        "tensor '%s' holds integers; weights are F32, F16, BF16 or F64: convert the file",
+                        weight->name);
+  return RECSYS_OK;
+}
+
+static bool starts_with(const char *text, const char *prefix) {
+  return prefix != NULL && strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+/* Tensors that a complete file may have although the network does not use them. */
+static bool known_unused(const recsys__net *net, const recsys__blueprint *blueprint, const char *name) {
+  static const char counter[] = ".num_batches_tracked";
+  size_t length = strlen(name);
+  if (length >= sizeof counter && strcmp(name + length - (sizeof counter - 1), counter) == 0)
+    return true;
+  if (blueprint == NULL)
+    return false;
+  if (starts_with(name, blueprint->unused[0]) || starts_with(name, blueprint->unused[1]))
+    return true;
+  return net->classes == 0 && starts_with(name, blueprint->classifier) && name[strlen(blueprint->classifier)] == '.';
+}
+
+static bool has_weight(const recsys__net *net, const char *name) {
+  for (uint32_t i = 0; i < net->network.weight_count; i++)
+    if (strcmp(net->network.weights[i].name, name) == 0)
+      return true;
+  return false;
+}
+
+static recsys_status check_names(const recsys__net *net, const recsys__tensors *tensors, recsys_error *error) {
+  for (uint32_t i = 0; i < net->network.weight_count; i++) {
+    const recsys_weight *weight = &net->network.weights[i];
+    recsys_status status = check_weight(net, weight, recsys__tensors_find(tensors, weight->name), error);
+    if (status != RECSYS_OK)
+      return status;
+  }
+  const recsys__blueprint *blueprint = recsys__blueprint_find(net->architecture);
+  for (size_t i = 0; i < tensors->count; i++) {
+    const char *name = tensors->list[i].name;
+    if (!known_unused(net, blueprint, name) && !has_weight(net, name))
+      return recsys__fail(error, RECSYS_EMISMATCH, 0,
+                          "tensor '%.100s' does not belong to %s: is this another architecture?", name,
+                          net->architecture);
+  }
+  return RECSYS_OK;
+}
+
+/* IEEE 754 binary16: sign, 5 bits of exponent with bias 15, 10 of fraction. */
+static float from_half(uint16_t half) {
+  int exponent = half >> 10 & 31;
+  float fraction = (float)(half & 1023);
+  float value = exponent == 0    ? ldexpf(fraction, -24)
+                : exponent == 31 ? (fraction == 0 ? INFINITY : NAN)
+                                 : ldexpf(1024 + fraction, exponent - 25);
+  return (half & 0x8000) != 0 ? -value : value;
+}
+
+static float from_bfloat16(uint16_t bits) {
+  uint32_t wide = (uint32_t)bits << 16;
+  float value;
+  memcpy(&value, &wide, sizeof value);
+  return value;
+}
+
+static void convert(float *out, const recsys__tensor *tensor, uint64_t n) {
+  const uint16_t *u16 = tensor->data;
+  const double *f64 = tensor->data;
+  switch (tensor->dtype) {
+  case RECSYS__F16:
+    for (uint64_t i = 0; i < n; i++)
+      out[i] = from_half(u16[i]);
+    break;
+  case RECSYS__BF16:
+    for (uint64_t i = 0; i < n; i++)
+      out[i] = from_bfloat16(u16[i]);
+    break;
+  case RECSYS__F64:
+    /* Beyond float's range the conversion would be undefined; infinity is reported by the caller. */
+    for (uint64_t i = 0; i < n; i++)
+      out[i] = fabs(f64[i]) <= (double)FLT_MAX ? (float)f64[i] : INFINITY;
+    break;
+  default:
+    memcpy(out, tensor->data, n * sizeof *out);
+  }
+}
+
+static recsys_status check_values(const float *values, uint64_t n, const char *name, recsys_error *error) {
+  for (uint64_t i = 0; i < n; i++)
+    if (!isfinite(values[i]))
+      return recsys__fail(error, RECSYS_EFORMAT, 0,
+                          "value %llu of tensor '%s' is no finite float32: the weights are damaged",
+                          (unsigned long long)i, name);
+  return RECSYS_OK;
+}
+
+static recsys_status copy_weight(recsys_weight *weight, const recsys__tensor *tensor, recsys_error *error) {
+  uint64_t n = count_values(weight);
+  float *data = recsys__alloc_aligned(64, n, sizeof *data);
+  if (data == NULL)
+    return recsys__no_memory(error, weight->name);
+  convert(data, tensor, n);
+  recsys__free((void *)(uintptr_t)weight->data);
+  weight->data = data;
+  return check_values(data, n, weight->name, error);
+}
+
+/* A negative variance would make its channel NaN. */
+static recsys_status check_variances(const recsys__net *net, recsys_error *error) {
+  for (uint32_t i = 0; i < net->network.op_count; i++) {
+    const recsys_op *op = &net->network.ops[i];
+    if (op->kind != RECSYS_OP_BATCHNORM)
+      continue;
+    const recsys_weight *variance = &net->network.weights[op->variance];
+    for (uint64_t c = 0; c < variance->shape[0]; c++)
+      if (variance->data[c] < 0)
+        return recsys__fail(error, RECSYS_EFORMAT, 0, "value %llu of tensor '%s', a variance, is negative",
+                            (unsigned long long)c, variance->name);
+  }
+  return RECSYS_OK;
+}
+
+static void drop_values(recsys__net_storage *s, uint32_t count) {
+  for (uint32_t i = 0; i < count; i++) {
+    recsys__free((void *)(uintptr_t)s->weights[i].data);
+    s->weights[i].data = NULL;
+  }
+}
+
+recsys_status recsys__net_fill(recsys__net *net, const recsys__tensors *tensors, recsys_error *error) {
+  recsys_status status = check_names(net, tensors, error);
+  if (status != RECSYS_OK)
+    return status;
+  recsys__net_storage *s = recsys__net_private(net);
+  for (uint32_t i = 0; i < net->network.weight_count && status == RECSYS_OK; i++)
+    status = copy_weight(&s->weights[i], recsys__tensors_find(tensors, s->weights[i].name), error);
+  if (status == RECSYS_OK)
+    status = check_variances(net, error);
+  if (status != RECSYS_OK) {
+    drop_values(s, net->network.weight_count);
+    return status;
+  }
+  return recsys__ok(error);
+}
