@@ -1,6 +1,6 @@
 """Makes expected/ARCHITECTURE.txt (weights, layers and their shapes, from torchvision and reference_nets.py),
 expected/recipes.txt (recipes from Pillow and torchvision.transforms on drawn pictures) and prints the numbers of
-test_fold.c. Run with a Python that has torch, torchvision and Pillow:
+test_fold.c and test_weights.c. Run with a Python that has torch, torchvision and Pillow:
 
     python3 make_expected.py
 """
@@ -106,9 +106,30 @@ def print_fold():
     print("bias without the convolution's", (beta - mean * factor).tolist())
 
 
+def print_random():
+    """c1.weight of LeNet-5 for seed 7: PCG32 (O'Neill 2014, pcg32_srandom_r, stream 0), He's bound for 25 inputs."""
+    mask = 2**64 - 1
+    state, increment = 0, 1
+
+    def draw_u32():
+        nonlocal state
+        old = state
+        state = (old * 6364136223846793005 + increment) & mask
+        shifted = (((old >> 18) ^ old) >> 27) & 0xFFFFFFFF
+        turn = old >> 59
+        return ((shifted >> turn) | (shifted << (-turn & 31))) & 0xFFFFFFFF
+
+    draw_u32()
+    state = (state + 7) & mask
+    draw_u32()
+    bound = np.sqrt(6.0 / 25)
+    print("random", ["%.9gf" % np.float32((2 * ((draw_u32() + 0.5) / 2.0**32) - 1) * bound) for _ in range(3)])
+
+
 if __name__ == "__main__":
     os.makedirs(HERE, exist_ok=True)
     for one in reference_nets.ARCHITECTURES:
         write_architecture(one)
     write_recipes()
     print_fold()
+    print_random()
