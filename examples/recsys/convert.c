@@ -1,0 +1,126 @@
+/* recsys convert: reads a .pth file with a reader that knows tensors and nothing else, and writes safetensors. */
+#include "convert.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "pth.h"
+
+static const char usage[] =
+    "Usage: recsys convert IN.pth OUT.safetensors [--architecture NAME] [--layer NAME] [--recipe NAME] [--names FILE]\n"
+    "\n"
+    "Turns a state dictionary that torch.save has written into a model file. The .pth file is read by a reader that\n"
+    "knows tensors and nothing else: no code in it can run.\n"
+    "\n"
+    "  --architecture NAME  vgg16, resnet50, ...; without it the library guesses it from the tensors' names\n"
+    "  --layer NAME         which activation is the embedding (fc2, avgpool, ...)\n"
+    "  --recipe NAME        how pictures become input (torchvision, keras, caffe, ...)\n"
+    "  --names FILE         the names of the classes, one on each line, in order\n";
+
+enum { ARCHITECTURE, LAYER, RECIPE, NAMES, OPTIONS };
+static const char *const flags[OPTIONS] = {"--architecture", "--layer", "--recipe", "--names"};
+
+typedef struct request {
+  const char *paths[2];
+  int path_count;
+  const char *options[OPTIONS];
+} request;
+
+static int wrong(const char *what, const char *which) {
+  fprintf(stderr, "recsys convert: %s%s\n\n%s", what, which, usage);
+  return 2;
+}
+
+static int find_flag(const char *text) {
+  for (int i = 0; i < OPTIONS; i++)
+    if (strcmp(text, flags[i]) == 0)
+      return i;
+  return -1;
+}
+
+/* 0, or the exit status for wrong usage. */
+static int parse(int argc, char **argv, request *r) {
+  for (int i = 1; i < argc; i++) {
+    int flag = find_flag(argv[i]);
+    if (flag >= 0) {
+      if (i + 1 >= argc)
+        return wrong("no value after ", argv[i]);
+      r->options[flag] = argv[++i];
+    } else if (argv[i][0] == '-' && argv[i][1] != '\0') {
+      return wrong("unknown option ", argv[i]);
+    } else if (r->path_count == 2) {
+      return wrong("one argument too many: ", argv[i]);
+    } else {
+      r->paths[r->path_count++] = argv[i];
+    }
+  }
+  return r->path_count == 2 ? 0 : wrong("two files are needed", "");
+}
+
+/* The class names as one string, a line each, without carriage returns or a last empty line. */
+static recsys_status read_names(const char *path, char **names, recsys_error *error) {
+  void *data;
+  size_t size, n = 0;
+  recsys_status status = recsys__file_read(&data, &size, path, 16 << 20, error);
+  if (status != RECSYS_OK)
+    return status;
+  *names = recsys__alloc(size + 1, 1);
+  if (*names == NULL)
+    status = recsys__no_memory(error, "the class names");
+  else if (!recsys__utf8_valid(data, size))
+    status = recsys__fail(error, RECSYS_EFORMAT, 0, "'%s' is not UTF-8 text", path);
+  for (size_t i = 0; status == RECSYS_OK && i < size; i++)
+    if (((char *)data)[i] != '\r')
+      (*names)[n++] = ((char *)data)[i];
+  while (n > 0 && (*names)[n - 1] == '\n')
+    n--;
+  if (*names != NULL)
+    (*names)[n] = '\0';
+  recsys__free(data);
+  return status;
+}
+
+static recsys_status convert(const request *r, size_t *count, recsys_error *error) {
+  static const char *const keys[OPTIONS] = {"architecture", "layer", "recipe", "labels"};
+  struct recsys__metadata metadata[OPTIONS];
+  size_t metadata_count = 0;
+  char *names = NULL;
+  pth file = {0};
+  recsys_status status = RECSYS_OK;
+  if (r->options[NAMES] != NULL)
+    status = read_names(r->options[NAMES], &names, error);
+  for (int i = 0; i < OPTIONS; i++)
+    if (r->options[i] != NULL)
+      metadata[metadata_count++] = (struct recsys__metadata){keys[i], i == NAMES ? names : r->options[i]};
+  if (status == RECSYS_OK)
+    status = pth_read(&file, r->paths[0], error);
+  if (status == RECSYS_OK)
+    status = recsys__tensors_write(r->paths[1], file.tensors, file.count, metadata, metadata_count, error);
+  *count = file.count;
+  pth_free(&file);
+  recsys__free(names);
+  return status;
+}
+
+int recsys_cmd_convert(int argc, char **argv) {
+  if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+    fputs(usage, stdout);
+    return 0;
+  }
+  request r = {0};
+  int status = parse(argc, argv, &r);
+  if (status != 0)
+    return status;
+  recsys_error error = {0};
+  size_t count = 0;
+  if (convert(&r, &count, &error) != RECSYS_OK) {
+    fprintf(stderr, "recsys convert: %s\n", error.message);
+    return 1;
+  }
+  printf("%s: %zu tensors\n", r.paths[1], count);
+  return 0;
+}
