@@ -1,0 +1,315 @@
+/*
+ * Opening engines, once per process and file. dlopen itself runs on the engine's thread, so that threads which a
+ * framework starts while it is loaded inherit the blocked signals, too.
+ */
+#include "engine/loader.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "base/thread.h"
+#include "engine/search.h"
+#include "engine/worker.h"
+
+struct recsys__engine {
+  char *path; /* resolved */
+  const recsys_engine *table;
+  recsys__worker worker;
+  struct recsys__engine *next;
+};
+
+/* All engines of this process. A forked child has a registry of its own: the parent's threads do not exist there, and
+ * its mutex may have been held by one of them. */
+typedef struct registry {
+  uint64_t generation;
+  pthread_mutex_t mutex;
+  recsys__engine *engines;
+} registry;
+
+static _Atomic(registry *) current;
+
+static registry *get_registry(recsys_error *error) {
+  for (;;) {
+    registry *old = atomic_load(&current);
+    if (old != NULL && old->generation == recsys__fork_generation())
+      return old;
+    registry *fresh = recsys__calloc(1, sizeof *fresh);
+    if (fresh == NULL) {
+      recsys__no_memory(error, "the list of engines");
+      return NULL;
+    }
+    fresh->generation = recsys__fork_generation();
+    pthread_mutex_init(&fresh->mutex, NULL);
+    /* The inherited registry is left alone: models that the child inherited still point to its engines. */
+    if (!atomic_compare_exchange_strong(&current, &old, fresh))
+      recsys__free(fresh);
+  }
+}
+
+static void *host_alloc(size_t align, size_t size) {
+  return recsys__alloc_aligned(align, size, 1);
+}
+
+static const recsys_host host = {sizeof host, RECSYS_ENGINE_ABI, host_alloc, recsys__free};
+
+typedef struct opening {
+  recsys__engine *engine;
+  recsys_status status;
+  recsys_error *error;
+} opening;
+
+static recsys_status check_table(const recsys_engine *table, const char *path, recsys_error *error) {
+  if (table->abi != RECSYS_ENGINE_ABI || table->struct_size < sizeof *table)
+    return recsys__fail(error, RECSYS_EVERSION, 0,
+                        "engine %s speaks engine interface %u, this library %u: install the two from one release", path,
+                        table->abi, (unsigned)RECSYS_ENGINE_ABI);
+  return RECSYS_OK;
+}
+
+static void open_job(void *context) {
+  opening *o = context;
+  recsys__engine *engine = o->engine;
+  void *object = dlopen(engine->path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+  if (object == NULL) {
+    o->status =
+        recsys__fail(o->error, RECSYS_ENOENGINE, 0, "cannot open engine %.90s: %.130s", engine->path, dlerror());
+    return;
+  }
+  union {
+    void *pointer;
+    recsys_engine_entry_fn fn;
+  } entry = {dlsym(object, "recsys_engine_entry")};
+  if (entry.pointer == NULL) {
+    o->status =
+        recsys__fail(o->error, RECSYS_ENOENGINE, 0, "%s is no engine: it has no recsys_engine_entry", engine->path);
+    return;
+  }
+  recsys_error reason = {0};
+  engine->table = entry.fn(RECSYS_ENGINE_ABI, &host, &reason);
+  if (engine->table == NULL)
+    o->status = recsys__fail(o->error, RECSYS_ENOENGINE, 0, "engine %.80s cannot work here: %.120s", engine->path,
+                             reason.message);
+  else
+    o->status = check_table(engine->table, engine->path, o->error);
+}
+
+static recsys_status open_file(registry *all, const char *path, recsys__engine **out, recsys_error *error) {
+  for (recsys__engine *e = all->engines; e != NULL; e = e->next)
+    if (strcmp(e->path, path) == 0) {
+      *out = e;
+      return RECSYS_OK;
+    }
+  recsys_status status = recsys__engine_check_libtorch(path, error);
+  if (status != RECSYS_OK)
+    return status;
+  recsys__engine *engine = recsys__calloc(1, sizeof *engine);
+  if (engine == NULL || (engine->path = recsys__strdup(path)) == NULL) {
+    recsys__free(engine);
+    return recsys__no_memory(error, "an engine");
+  }
+  status = recsys__worker_start(&engine->worker, error);
+  if (status != RECSYS_OK) {
+    recsys__free(engine->path);
+    recsys__free(engine);
+    return status;
+  }
+  opening o = {.engine = engine, .error = error};
+  recsys__worker_do(&engine->worker, open_job, &o);
+  if (o.status != RECSYS_OK)
+    return o.status; /* its idle thread stays, and keeps the few bytes */
+  engine->next = all->engines;
+  all->engines = engine;
+  *out = engine;
+  return RECSYS_OK;
+}
+
+/* Letters, digits, '-' and '_': what can stand in a file name. */
+static bool valid_name(const char *name) {
+  size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_");
+  return n > 0 && n <= 32 && name[n] == '\0';
+}
+
+static recsys_status fail_missing(const recsys__engine_paths *paths, const char *name, recsys_error *error) {
+  recsys__string tried = {0};
+  for (int i = 0; i < paths->count; i++)
+    recsys__string_printf(&tried, "%s%s", i > 0 ? ", " : "", paths->list[i]);
+  recsys_status status = recsys__fail(error, RECSYS_ENOENGINE, ENOENT,
+                                      "there is no engine '%s'; tried %s; install it, or set RECSYS_ENGINE_PATH", name,
+                                      tried.failed || tried.data == NULL ? "" : tried.data);
+  recsys__string_free(&tried);
+  return status;
+}
+
+static recsys_status open_named(const char *name, const char *path, recsys__engine **out, recsys_error *error) {
+  recsys__engine_paths paths;
+  recsys_status status = recsys__engine_paths_find(&paths, name, path, error);
+  if (status != RECSYS_OK)
+    return status;
+  char *file = NULL;
+  for (int i = 0; i < paths.count && file == NULL; i++)
+    file = realpath(paths.list[i], NULL);
+  registry *all = file != NULL ? get_registry(error) : NULL;
+  if (file == NULL)
+    status = fail_missing(&paths, name, error);
+  else if (all == NULL)
+    status = RECSYS_ENOMEM;
+  else {
+    pthread_mutex_lock(&all->mutex);
+    status = open_file(all, file, out, error);
+    pthread_mutex_unlock(&all->mutex);
+  }
+  free(file);
+  recsys__engine_paths_free(&paths);
+  return status;
+}
+
+/* In the order in which "auto" tries them. */
+static const char *const automatic[] = {"torch"};
+
+recsys_status recsys__engine_open(recsys__engine **engine, const char *name, const char *path, recsys_error *error) {
+  *engine = NULL;
+  if (name != NULL && strcmp(name, "auto") != 0) {
+    if (!valid_name(name))
+      return recsys__fail(error, RECSYS_EINVAL, 0, "'%.40s' is no engine's name: use \"auto\" or \"torch\"", name);
+    return open_named(name, path, engine, error);
+  }
+  recsys_status status = RECSYS_ENOENGINE;
+  for (size_t i = 0; i < sizeof automatic / sizeof automatic[0] && status == RECSYS_ENOENGINE; i++)
+    status = open_named(automatic[i], path, engine, error);
+  return status;
+}
+
+const char *recsys__engine_name(const recsys__engine *engine) {
+  return engine->table->name;
+}
+
+const char *recsys__engine_version(const recsys__engine *engine) {
+  return engine->table->version;
+}
+
+const char *recsys__engine_path(const recsys__engine *engine) {
+  return engine->path;
+}
+
+typedef struct question {
+  recsys__engine *engine;
+  const char *device;
+  int32_t answer;
+} question;
+
+static void bfloat16_job(void *context) {
+  question *q = context;
+  q->answer = q->engine->table->supports_bfloat16(q->device);
+}
+
+int32_t recsys__engine_bfloat16(recsys__engine *engine, const char *device) {
+  question q = {engine, device, 0};
+  recsys__worker_do(&engine->worker, bfloat16_job, &q);
+  return q.answer;
+}
+
+/* ---- networks ---- */
+
+struct recsys__loaded {
+  recsys__engine *engine;
+  recsys_engine_net *net;
+  recsys_engine_net_info info;
+  uint64_t generation;
+  recsys__job job;
+  /* The call under way. */
+  const recsys_network *network;
+  const recsys_engine_options *options;
+  const float *input;
+  float *rows;
+  uint64_t n, output;
+  recsys_status status;
+  recsys_error error;
+};
+
+static void load_job(void *context) {
+  recsys__loaded *l = context;
+  const recsys_engine *table = l->engine->table;
+  l->status = table->load(&l->net, l->network, l->options, &l->error);
+  if (l->status != RECSYS_OK)
+    return;
+  l->info.struct_size = sizeof l->info;
+  l->status = table->info(l->net, &l->info, &l->error);
+  if (l->info.batch == 0)
+    l->info.batch = 1;
+  if (l->status != RECSYS_OK)
+    table->unload(l->net);
+}
+
+static recsys_status report(const recsys__loaded *loaded, recsys_error *error) {
+  if (loaded->status == RECSYS_OK)
+    return recsys__ok(error);
+  return recsys__fail(error, loaded->status, loaded->error.detail, "%.*s", (int)sizeof loaded->error.message - 1,
+                      loaded->error.message);
+}
+
+recsys_status recsys__loaded_open(recsys__loaded **loaded, recsys__engine *engine, const recsys_network *network,
+                                  const recsys_engine_options *options, recsys_error *error) {
+  *loaded = NULL;
+  recsys__loaded *l = recsys__calloc(1, sizeof *l);
+  if (l == NULL)
+    return recsys__no_memory(error, "a loaded network");
+  l->engine = engine;
+  l->network = network;
+  l->options = options;
+  l->generation = recsys__fork_generation();
+  recsys__worker_do(&engine->worker, load_job, l);
+  recsys_status status = report(l, error);
+  if (status == RECSYS_OK)
+    *loaded = l;
+  else
+    recsys__free(l);
+  return status;
+}
+
+const recsys_engine_net_info *recsys__loaded_info(const recsys__loaded *loaded) {
+  return &loaded->info;
+}
+
+static void run_job(void *context) {
+  recsys__loaded *l = context;
+  l->error = (recsys_error){0};
+  l->status = l->engine->table->run(l->net, l->input, l->n, l->output, l->rows, &l->error);
+}
+
+recsys_status recsys__loaded_start(recsys__loaded *loaded, const float *input, uint64_t n, uint64_t output, float *rows,
+                                   recsys_error *error) {
+  if (loaded->generation != recsys__fork_generation())
+    return recsys__fail(error, RECSYS_EFORKED, 0,
+                        "this model's engine runs in the parent process: open a new model after a fork");
+  loaded->input = input;
+  loaded->n = n;
+  loaded->output = output;
+  loaded->rows = rows;
+  recsys__worker_put(&loaded->engine->worker, &loaded->job, run_job, loaded);
+  return RECSYS_OK;
+}
+
+recsys_status recsys__loaded_wait(recsys__loaded *loaded, recsys_error *error) {
+  recsys__worker_wait(&loaded->engine->worker, &loaded->job);
+  return report(loaded, error);
+}
+
+static void unload_job(void *context) {
+  recsys__loaded *l = context;
+  l->engine->table->unload(l->net);
+}
+
+void recsys__loaded_close(recsys__loaded *loaded) {
+  if (loaded == NULL)
+    return;
+  if (loaded->generation == recsys__fork_generation())
+    recsys__worker_do(&loaded->engine->worker, unload_job, loaded);
+  recsys__free(loaded);
+}
