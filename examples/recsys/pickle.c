@@ -9,7 +9,7 @@
 #include "pickle_machine.h"
 
 /* Bounds far above what a file of weights needs, far below what would hurt. */
-enum { MAX_VALUES = 1 << 21, MAX_STEPS = 1 << 24, MAX_DEPTH = 1 << 17, MAX_MEMO = 1 << 20, MAX_TEXT = 1 << 16 };
+enum { MAX_VALUES = 1 << 21, MAX_STEPS = 1 << 24, MAX_DEPTH = 1 << 14, MAX_MEMO = 1 << 20, MAX_TEXT = 1 << 16 };
 
 recsys_status pickle_damaged(pickle_machine *m, const char *what) {
   return recsys__fail(m->error, RECSYS_EFORMAT, 0, "'%.80s' is damaged near byte %zu of its pickle: %s", m->name, m->at,

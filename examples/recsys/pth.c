@@ -12,7 +12,7 @@
 #include "zip.h"
 
 static const uint64_t max_file = (uint64_t)16 << 30;
-enum { MAX_COPIES = 4, SPARE = 1 << 20 }; /* tensors may share storages; see check_total */
+enum { MAX_COPIES = 4, SPARE = 1 << 16 }; /* tensors may share storages; see check_total */
 
 typedef struct private {
   void *memory; /* the file, where pth_read read it */
