@@ -131,7 +131,7 @@ START_TEST(no_memory_leaves_nothing) {
   recsys__net net = make_tiny(false, NULL), folded;
   size_t countdown = 1;
   for (;; countdown++) {
-    recsys__fail_allocation(countdown, false);
+    recsys__fail_allocation(countdown, true);
     recsys_status status = recsys__net_fold(&folded, &net, NULL);
     recsys__fail_allocation(0, false);
     if (status == RECSYS_OK)

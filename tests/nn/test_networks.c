@@ -259,7 +259,7 @@ START_TEST(no_memory_leaves_nothing) {
   size_t countdown = 1;
   for (;; countdown++) {
     recsys__net net;
-    recsys__fail_allocation(countdown, false);
+    recsys__fail_allocation(countdown, true);
     recsys_status status = recsys__net_build(&net, "googlenet_bn", 5, NULL);
     recsys__fail_allocation(0, false);
     if (status == RECSYS_OK) {

@@ -246,7 +246,7 @@ START_TEST(no_memory_leaves_nothing) {
   size_t countdown = 1;
   for (;; countdown++) {
     pth file;
-    recsys__fail_allocation(countdown, false);
+    recsys__fail_allocation(countdown, true);
     recsys_status status = pth_parse(&file, b.data, b.size, "x.pth", NULL);
     recsys__fail_allocation(0, false);
     if (status == RECSYS_OK) {

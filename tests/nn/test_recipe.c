@@ -109,7 +109,7 @@ START_TEST(no_memory_is_reported) {
   static float out[224 * 224 * 3];
   size_t countdown = 1;
   for (;; countdown++) {
-    recsys__fail_allocation(countdown, false);
+    recsys__fail_allocation(countdown, true);
     recsys_status status = recsys__recipe_apply(recsys__recipe_find("torchvision"), &pixels, 224, 224, out, NULL);
     recsys__fail_allocation(0, false);
     if (status == RECSYS_OK)

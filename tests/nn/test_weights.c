@@ -273,7 +273,7 @@ START_TEST(no_memory_leaves_nothing) {
   recsys__net net = build("lenet5", 10);
   recsys__tensors tensors = tensors_of(&net, RECSYS__F32, f32, 4);
   for (size_t countdown = 1; countdown <= 11; countdown++) {
-    recsys__fail_allocation(countdown, false);
+    recsys__fail_allocation(countdown, true);
     recsys_status status = recsys__net_fill(&net, &tensors, NULL);
     recsys__fail_allocation(0, false);
     ck_assert_int_eq(status, countdown <= 10 ? RECSYS_ENOMEM : RECSYS_OK);
