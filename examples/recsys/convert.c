@@ -1,7 +1,10 @@
 /* recsys convert: reads a .pth file with a reader that knows tensors and nothing else, and writes safetensors. */
 #include "convert.h"
 
+#include <jansson.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -61,31 +64,46 @@ static int parse(int argc, char **argv, request *r) {
   return r->path_count == 2 ? 0 : wrong("two files are needed", "");
 }
 
-/* The class names as one string, a line each, without carriage returns or a last empty line. */
+/* One name as an element of the array; a carriage return at its end is none of its own. */
+static bool add_name(json_t *array, const char *line, size_t n) {
+  return json_array_append_new(array, json_stringn(line, n > 0 && line[n - 1] == '\r' ? n - 1 : n)) == 0;
+}
+
+/* The lines of a text as a JSON array of strings, as model files have class names; NULL: no memory or no UTF-8. The
+ * line break of the last one may be missing. Freed with free(). */
+static char *lines_to_json(const char *text, size_t size) {
+  json_t *array = json_array();
+  bool good = array != NULL;
+  for (size_t start = 0; good && start < size;) {
+    const char *end = memchr(text + start, '\n', size - start);
+    size_t n = end != NULL ? (size_t)(end - text) - start : size - start;
+    good = add_name(array, text + start, n);
+    start += n + 1;
+  }
+  char *json = good ? json_dumps(array, JSON_COMPACT) : NULL;
+  json_decref(array);
+  return json;
+}
+
 static recsys_status read_names(const char *path, char **names, recsys_error *error) {
   void *data;
-  size_t size, n = 0;
+  size_t size;
   recsys_status status = recsys__file_read(&data, &size, path, 16 << 20, error);
   if (status != RECSYS_OK)
     return status;
-  *names = recsys__alloc(size + 1, 1);
-  if (*names == NULL)
-    status = recsys__no_memory(error, "the class names");
-  else if (!recsys__utf8_valid(data, size))
+  if (recsys__utf8_valid(data, size)) {
+    *names = lines_to_json(data, size);
+    status = *names != NULL ? RECSYS_OK : recsys__no_memory(error, "the class names");
+  } else {
     status = recsys__fail(error, RECSYS_EFORMAT, 0, "'%s' is not UTF-8 text", path);
-  for (size_t i = 0; status == RECSYS_OK && i < size; i++)
-    if (((char *)data)[i] != '\r')
-      (*names)[n++] = ((char *)data)[i];
-  while (n > 0 && (*names)[n - 1] == '\n')
-    n--;
-  if (*names != NULL)
-    (*names)[n] = '\0';
+  }
   recsys__free(data);
   return status;
 }
 
 static recsys_status convert(const request *r, size_t *count, recsys_error *error) {
-  static const char *const keys[OPTIONS] = {"architecture", "layer", "recipe", "labels"};
+  static const char *const keys[OPTIONS] = {"recsys.architecture", "recsys.layer", "recsys.recipe",
+                                            "recsys.class_names"};
   struct recsys__metadata metadata[OPTIONS];
   size_t metadata_count = 0;
   char *names = NULL;
@@ -102,7 +120,7 @@ static recsys_status convert(const request *r, size_t *count, recsys_error *erro
     status = recsys__tensors_write(r->paths[1], file.tensors, file.count, metadata, metadata_count, error);
   *count = file.count;
   pth_free(&file);
-  recsys__free(names);
+  free(names);
   return status;
 }
 

@@ -283,7 +283,7 @@ static int run(const char *const *arguments) {
 
 START_TEST(command_writes_a_model_file) {
   FILE *file = fopen(names, "w");
-  fputs("cat\r\ndog, small\n", file);
+  fputs("cat\r\ndog, \"small\"\n", file);
   fclose(file);
   const char *const arguments[] = {PTH "nested_zip.pth",
                                    output,
@@ -301,10 +301,10 @@ START_TEST(command_writes_a_model_file) {
   recsys_error error;
   ck_assert_msg(recsys__tensors_read(&tensors, output, &error) == RECSYS_OK, "%s", error.message);
   check_all(tensors.list, tensors.count);
-  ck_assert_str_eq(recsys__tensors_metadata(&tensors, "architecture"), "lenet5");
-  ck_assert_str_eq(recsys__tensors_metadata(&tensors, "recipe"), "lenet");
-  ck_assert_str_eq(recsys__tensors_metadata(&tensors, "layer"), "f6");
-  ck_assert_str_eq(recsys__tensors_metadata(&tensors, "labels"), "cat\ndog, small");
+  ck_assert_str_eq(recsys__tensors_metadata(&tensors, "recsys.architecture"), "lenet5");
+  ck_assert_str_eq(recsys__tensors_metadata(&tensors, "recsys.recipe"), "lenet");
+  ck_assert_str_eq(recsys__tensors_metadata(&tensors, "recsys.layer"), "f6");
+  ck_assert_str_eq(recsys__tensors_metadata(&tensors, "recsys.class_names"), "[\"cat\",\"dog, \\\"small\\\"\"]");
   recsys__tensors_free(&tensors);
 }
 END_TEST
