@@ -29,88 +29,103 @@ static void fill_weights(int32_t *weights, uint32_t first, uint32_t count, doubl
 
 static bool make_taps(recsys__taps *taps, uint32_t from, uint32_t to) {
   double scale = (double)from / to, widen = fmax(scale, 1), support = widen; /* the triangle reaches 1 to each side */
-  *taps = (recsys__taps){.size = ((size_t)ceil(support) * 2 + 2) & ~(size_t)1};
-  size_t total;
-  if (recsys__mul(taps->size, to, &total)) {
-    taps->first = recsys__alloc(to, sizeof(*taps->first));
-    taps->count = recsys__alloc(to, sizeof(*taps->count));
-    taps->weights = recsys__calloc(total, sizeof(*taps->weights));
-  }
-  if (!taps->first || !taps->count || !taps->weights) {
+  *taps = (recsys__taps){.first = recsys__alloc(to, sizeof(*taps->first)),
+                         .count = recsys__alloc(to, sizeof(*taps->count))};
+  if (!taps->first || !taps->count) {
     return false;
   }
+  uint32_t most = 1;
   for (uint32_t x = 0; x < to; x++) {
-    double centre = (x + 0.5) * scale;
-    double low = centre - support + 0.5, high = centre + support + 0.5;
-    uint32_t first = low > 0 ? (uint32_t)low : 0, end = high < from ? (uint32_t)high : from;
-    taps->first[x] = first;
-    taps->count[x] = end - first;
-    fill_weights(taps->weights + x * taps->size, first, end - first, centre, 1 / widen);
+    double low = (x + 0.5) * scale - support + 0.5, high = (x + 0.5) * scale + support + 0.5;
+    taps->first[x] = low > 0 ? (uint32_t)low : 0;
+    taps->count[x] = (high < from ? (uint32_t)high : from) - taps->first[x];
+    most = taps->count[x] > most ? taps->count[x] : most;
   }
-  return true;
+  taps->size = ((size_t)most + 1) & ~(size_t)1;
+  size_t bytes;
+  if (recsys__mul(taps->size, sizeof(*taps->weights), &bytes)) {
+    taps->weights = recsys__calloc(to, bytes);
+  }
+  for (uint32_t x = 0; taps->weights && x < to; x++) {
+    fill_weights(taps->weights + x * taps->size, taps->first[x], taps->count[x], (x + 0.5) * scale, 1 / widen);
+  }
+  return taps->weights != NULL;
 }
 
-/* All rows of the picture, each to `width` pixels. The last ones go through `padded`, because a resampler may read a
- * little past a row. */
-static void resample_rows(const recsys__resampler *resampler, const recsys__pixels *pixels, const recsys__taps *taps,
-                          uint32_t width, uint8_t *padded, uint8_t *out) {
-  size_t row = (size_t)pixels->width * 3, total = row * pixels->height;
-  for (size_t y = 0; y < pixels->height; y++) {
-    const uint8_t *in = pixels->data + y * row;
-    if ((y + 1) * row + RECSYS__READ_PAST > total) {
-      in = memcpy(padded, in, row);
+/* A window of the rows that were resampled across, so that a picture of any height needs but a few of them, which
+ * stay in cache. It moves down with the output. */
+typedef struct window {
+  const recsys__resampler *resampler;
+  const recsys__pixels *pixels;
+  recsys__taps across, down;
+  uint32_t width;           /* of its rows, in pixels */
+  uint8_t *rows, *padded;   /* padded: an input row behind which a resampler may read */
+  uint32_t base, end, room; /* it holds the rows base..end - 1 and has room for so many */
+} window;
+
+static void resample_row(const window *w, uint32_t y, uint8_t *out) {
+  size_t row = (size_t)w->pixels->width * 3, total = row * w->pixels->height, at = y * row;
+  const uint8_t *in = w->pixels->data + at;
+  if (w->pixels->width == w->width) {
+    memcpy(out, in, row);
+    return;
+  }
+  if (total - at < row + RECSYS__READ_PAST) {
+    in = memcpy(w->padded, in, row);
+  }
+  w->resampler->across(out, in, &w->across, w->width);
+}
+
+/* Makes the window hold the rows first..first + count - 1 and returns where they begin. */
+static const uint8_t *move_to(window *w, uint32_t first, uint32_t count) {
+  size_t row = (size_t)w->width * 3;
+  if (first + count > w->base + w->room) {
+    uint32_t kept = w->end > first ? w->end - first : 0;
+    if (kept > 0) {
+      memmove(w->rows, w->rows + (first - w->base) * row, kept * row);
     }
-    resampler->across(out + y * width * 3, in, taps, width);
+    w->base = first;
+    w->end = first + kept;
   }
+  for (; w->end < first + count; w->end++) {
+    resample_row(w, w->end, w->rows + (w->end - w->base) * row);
+  }
+  return w->rows + (first - w->base) * row;
 }
 
-static recsys_status across(const recsys__resampler *resampler, const recsys__pixels *pixels, uint32_t width,
-                            uint8_t *out, recsys_error *error) {
-  recsys__taps taps;
-  uint8_t *padded = recsys__calloc(1, (size_t)pixels->width * 3 + RECSYS__READ_PAST);
-  bool ready = make_taps(&taps, pixels->width, width) && padded;
+static bool open_window(window *w, uint32_t height) {
+  bool ready = make_taps(&w->across, w->pixels->width, w->width) && make_taps(&w->down, w->pixels->height, height);
   if (ready) {
-    resample_rows(resampler, pixels, &taps, width, padded, out);
+    size_t room = 2 * w->down.size + 14;
+    w->room = room < w->pixels->height ? (uint32_t)room : w->pixels->height;
+    w->rows = recsys__alloc(w->room, (size_t)w->width * 3);
+    w->padded = recsys__calloc(1, (size_t)w->pixels->width * 3 + RECSYS__READ_PAST);
   }
-  recsys__free(padded);
-  free_taps(&taps);
-  return ready ? RECSYS_OK : recsys__no_memory(error, "the weights to resize a picture");
+  return ready && w->rows && w->padded;
 }
 
-static recsys_status down(const recsys__resampler *resampler, const recsys__pixels *pixels, uint32_t height,
-                          uint8_t *out, recsys_error *error) {
-  recsys__taps taps;
-  size_t row = (size_t)pixels->width * 3;
-  bool ready = make_taps(&taps, pixels->height, height);
-  for (size_t y = 0; ready && y < height; y++) {
-    resampler->down(out + y * row, pixels->data + taps.first[y] * row, row, row, taps.weights + y * taps.size,
-                    taps.count[y]);
-  }
-  free_taps(&taps);
-  return ready ? RECSYS_OK : recsys__no_memory(error, "the weights to resize a picture");
+static void close_window(window *w) {
+  recsys__free(w->rows);
+  recsys__free(w->padded);
+  free_taps(&w->across);
+  free_taps(&w->down);
 }
 
 static recsys_status bilinear(const recsys__resampler *resampler, const recsys__pixels *pixels, uint32_t width,
                               uint32_t height, uint8_t *out, recsys_error *error) {
-  recsys__pixels between = {0};
-  if (pixels->height == height) {
-    return across(resampler, pixels, width, out, error);
+  window w = {.resampler = resampler, .pixels = pixels, .width = width};
+  size_t row = (size_t)width * 3;
+  bool ready = open_window(&w, height);
+  for (uint32_t y = 0; ready && y < height; y++) {
+    if (pixels->height == height) {
+      resample_row(&w, y, out + y * row);
+      continue;
+    }
+    const uint8_t *rows = move_to(&w, w.down.first[y], w.down.count[y]);
+    resampler->down(out + y * row, rows, row, row, w.down.weights + y * w.down.size, w.down.count[y]);
   }
-  if (pixels->width == width) {
-    return down(resampler, pixels, height, out, error);
-  }
-  between.width = width;
-  between.height = pixels->height;
-  between.data = recsys__alloc(pixels->height, (size_t)width * 3);
-  if (!between.data) {
-    return recsys__no_memory(error, "a picture that is being resized");
-  }
-  recsys_status status = across(resampler, pixels, width, between.data, error);
-  if (status == RECSYS_OK) {
-    status = down(resampler, &between, height, out, error);
-  }
-  recsys__free(between.data);
-  return status;
+  close_window(&w);
+  return ready ? RECSYS_OK : recsys__no_memory(error, "a picture that is being resized");
 }
 
 /* The positions are summed up, not multiplied out, as in Pillow's Geometry.c (ImagingScaleAffine): the rounding
