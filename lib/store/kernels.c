@@ -1,0 +1,113 @@
+/* The kernels in plain C, which are the reference for the others, and the choice among them. */
+#include "store/kernels.h"
+
+#include <stdatomic.h>
+
+float recsys__float_below(double x) {
+  float f = (float)x;
+  return (double)f > x ? nextafterf(f, -INFINITY) : f;
+}
+
+static void sums(recsys__sums *out, const uint8_t *codes, size_t stride, size_t rows, const recsys__probe *probe,
+                 const uint8_t *ahead) {
+  (void)ahead;
+  for (size_t r = 0; r < rows; r++, codes += stride) {
+    int32_t high = 0, low = 0;
+    for (size_t i = 0; i < stride; i++) {
+      high += codes[i] * probe->high[i];
+      low += codes[i] * probe->low[i];
+    }
+    out->high[r] = high;
+    out->low[r] = low;
+  }
+}
+
+static float estimate(const recsys__sums *in, size_t r, const recsys__bounds *bounds, const recsys__probe *probe) {
+  float high = (float)(in->high[r] - probe->high_zero), low = (float)(in->low[r] - probe->low_zero);
+  return bounds->scales[r] * (probe->high_step * high + probe->low_step * low);
+}
+
+size_t recsys__select_cosine_rest(uint8_t *chosen, size_t count, const recsys__sums *in, size_t first, size_t rows,
+                                  const recsys__bounds *bounds, const recsys__probe *probe, float floor) {
+  for (size_t r = first; r < rows; r++)
+    if (estimate(in, r, bounds, probe) + bounds->errors[r] >= floor)
+      chosen[count++] = (uint8_t)r;
+  return count;
+}
+
+size_t recsys__select_euclidean_rest(uint8_t *chosen, size_t count, const recsys__sums *in, size_t first, size_t rows,
+                                     const recsys__bounds *bounds, const recsys__probe *probe, double limit) {
+  double limit2 = limit * limit * (1 + RECSYS__EUCLIDEAN_SLACK);
+  for (size_t r = first; r < rows; r++) {
+    double cosine = fmin(1, (double)(estimate(in, r, bounds, probe) + bounds->errors[r]) + probe->slack);
+    double gap = probe->norm - bounds->norms[r], sum = probe->norm + bounds->norms[r];
+    double least = gap * gap + 2 * probe->norm * bounds->norms[r] * (1 - cosine);
+    if (least - RECSYS__EUCLIDEAN_SLACK * (sum * sum) <= limit2)
+      chosen[count++] = (uint8_t)r;
+  }
+  return count;
+}
+
+static size_t select_cosine(uint8_t *chosen, const recsys__sums *in, size_t rows, const recsys__bounds *bounds,
+                            const recsys__probe *probe, double floor) {
+  return recsys__select_cosine_rest(chosen, 0, in, 0, rows, bounds, probe, recsys__float_below(floor - probe->slack));
+}
+
+static size_t select_euclidean(uint8_t *chosen, const recsys__sums *in, size_t rows, const recsys__bounds *bounds,
+                               const recsys__probe *probe, double limit) {
+  return recsys__select_euclidean_rest(chosen, 0, in, 0, rows, bounds, probe, limit);
+}
+
+static double eight(const double s[8]) {
+  return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
+}
+
+static double dot(const float *x, const float *y, size_t n) {
+  double s[8] = {0};
+  for (size_t i = 0; i < n; i += 8)
+    for (size_t j = 0; j < 8; j++)
+      s[j] += (double)x[i + j] * (double)y[i + j];
+  return eight(s);
+}
+
+static double distance2(const float *x, const float *y, size_t n) {
+  double s[8] = {0};
+  for (size_t i = 0; i < n; i += 8)
+    for (size_t j = 0; j < 8; j++) {
+      double d = (double)x[i + j] - (double)y[i + j];
+      s[j] += d * d;
+    }
+  return eight(s);
+}
+
+const recsys__kernels recsys__kernels_plain = {"plain", sums, select_cosine, select_euclidean, dot, distance2};
+
+static _Atomic(const recsys__kernels *) chosen_set;
+
+const recsys__kernels *recsys__kernels_at(size_t index) {
+  size_t i = 0;
+  if (index == i++)
+    return &recsys__kernels_plain;
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx2") && index == i++)
+    return &recsys__kernels_avx2;
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+      __builtin_cpu_supports("avx512vnni") && index == i++)
+    return &recsys__kernels_avx512;
+#endif
+  return NULL;
+}
+
+const recsys__kernels *recsys__kernels_now(void) {
+  const recsys__kernels *set = atomic_load_explicit(&chosen_set, memory_order_acquire);
+  if (set)
+    return set;
+  for (size_t i = 0; recsys__kernels_at(i); i++)
+    set = recsys__kernels_at(i);
+  atomic_store_explicit(&chosen_set, set, memory_order_release);
+  return set;
+}
+
+void recsys__kernels_force(const recsys__kernels *kernels) {
+  atomic_store_explicit(&chosen_set, kernels, memory_order_release);
+}

@@ -1,0 +1,91 @@
+/*
+ * The arithmetic of exact search: int8 sums that estimate a cosine, the choice of the rows whose bound is good enough,
+ * and the final sums in double. One table of functions for plain C, AVX2 and AVX-512 each; all give the same lists.
+ */
+#ifndef RECSYS_STORE_KERNELS_H
+#define RECSYS_STORE_KERNELS_H
+
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+  RECSYS__BLOCK_ROWS = 64,  /* rows that one call of `sums` and `select` handles at most */
+  RECSYS__CODE_ALIGN = 64,  /* codes of a row: its bytes are a multiple of this, and so is its address */
+  RECSYS__FLOAT_ALIGN = 16, /* floats of a row: their number is a multiple of this; padding is zero */
+  RECSYS__CODE_ZERO = 128   /* the code of 0: codes are int8 + 128, because VNNI wants one factor unsigned */
+};
+
+/* A query in two int8 parts: its unit vector is high_step x high + low_step x low, up to a rest (see scan.c). */
+typedef struct recsys__probe {
+  const int8_t *high, *low;    /* `stride` bytes each, padding zero */
+  int32_t high_zero, low_zero; /* RECSYS__CODE_ZERO x sum of high (low): what the codes' offset adds to a sum */
+  float high_step, low_step;   /* what one unit of high (low) is worth */
+  double slack;                /* bound on all errors that do not depend on the row, see scan.c */
+  const float *row;            /* the query itself, padded */
+  double square, norm;         /* its squared length and its length */
+} recsys__probe;
+
+/* The integer sums of one block: sum of (code x high), and of (code x low). */
+typedef struct recsys__sums {
+  _Alignas(64) int32_t high[RECSYS__BLOCK_ROWS];
+  int32_t low[RECSYS__BLOCK_ROWS];
+} recsys__sums;
+
+/* What `select` knows of the block's rows. */
+typedef struct recsys__bounds {
+  const float *scales; /* what one unit of a code is worth */
+  const float *errors; /* length of (unit row - scale x code), rounded up */
+  const double *norms; /* Euclidean only */
+} recsys__bounds;
+
+typedef struct recsys__kernels {
+  const char *name;
+  /* The sums of `rows` <= RECSYS__BLOCK_ROWS rows of `stride` codes each. Bytes at `ahead` (as many as there are
+   * codes, or NULL) are fetched into the cache meanwhile; they need not exist. */
+  void (*sums)(recsys__sums *sums, const uint8_t *codes, size_t stride, size_t rows, const recsys__probe *probe,
+               const uint8_t *ahead);
+  /* The rows whose cosine may be >= floor: their indices, rising; returns how many. May name too many, never too few.
+   */
+  size_t (*select_cosine)(uint8_t *chosen, const recsys__sums *sums, size_t rows, const recsys__bounds *bounds,
+                          const recsys__probe *probe, double floor);
+  /* The same for a Euclidean distance <= limit. */
+  size_t (*select_euclidean)(uint8_t *chosen, const recsys__sums *sums, size_t rows, const recsys__bounds *bounds,
+                             const recsys__probe *probe, double limit);
+  /* sum of x y, and of (x - y)^2, in double, n a multiple of RECSYS__FLOAT_ALIGN. The order is part of the meaning, so
+   * that results are the same bits everywhere: element i goes to sum i mod 8 by rising i, and the eight are added as
+   * ((0 + 4) + (2 + 6)) + ((1 + 5) + (3 + 7)). */
+  double (*dot)(const float *x, const float *y, size_t n);
+  double (*distance2)(const float *x, const float *y, size_t n);
+} recsys__kernels;
+
+/* Rows from `first` on, for the ends of blocks that do not fill a vector. */
+size_t recsys__select_cosine_rest(uint8_t *chosen, size_t count, const recsys__sums *sums, size_t first, size_t rows,
+                                  const recsys__bounds *bounds, const recsys__probe *probe, float floor);
+size_t recsys__select_euclidean_rest(uint8_t *chosen, size_t count, const recsys__sums *sums, size_t first, size_t rows,
+                                     const recsys__bounds *bounds, const recsys__probe *probe, double limit);
+/* The nearest whole number of steps that an int8 holds. */
+static inline int recsys__code(double steps) {
+  int code = (int)(steps + copysign(0.5, steps));
+  return code > 127 ? 127 : code < -127 ? -127 : code;
+}
+/* A float that is not above x. */
+float recsys__float_below(double x);
+
+/* The constants of the Euclidean test, see scan.c. */
+#define RECSYS__EUCLIDEAN_SLACK 1e-11
+
+/* The set in use: the best that this processor can run. */
+const recsys__kernels *recsys__kernels_now(void);
+/* The index-th of the sets that this processor can run, plain first; NULL: past the last. */
+const recsys__kernels *recsys__kernels_at(size_t index);
+/* Tests only: the set to use from now on; NULL: the best again. */
+void recsys__kernels_force(const recsys__kernels *kernels);
+
+extern const recsys__kernels recsys__kernels_plain;
+#if defined(__x86_64__)
+extern const recsys__kernels recsys__kernels_avx2;
+extern const recsys__kernels recsys__kernels_avx512;
+#endif
+
+#endif

@@ -1,0 +1,133 @@
+/* The kernels for AVX-512 with VNNI: vpdpbusd multiplies unsigned codes by signed query parts and adds them up in int32
+ * without saturation. Compiled with -ffp-contract=off, so that no fused multiply-add changes the bits of a result. */
+#include "store/kernels.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni")))
+
+/* Adds up the lanes of four vectors. */
+TARGET static __m128i add_lanes(__m512i a, __m512i b, __m512i c, __m512i d) {
+  __m512i ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+  __m512i cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+  __m512i x = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+  __m256i y = _mm256_add_epi32(_mm512_castsi512_si256(x), _mm512_extracti64x4_epi64(x, 1));
+  return _mm_add_epi32(_mm256_castsi256_si128(y), _mm256_extracti128_si256(y, 1));
+}
+
+/* Four rows share the loads of the query. The next rows are fetched in the order in which they lie: left alone, the
+ * processor sees four streams and fetches none of them well (a third of the bandwidth on Zen 5). */
+TARGET static void four_rows(int32_t *high_out, int32_t *low_out, const uint8_t *const row[4], size_t stride,
+                             const recsys__probe *probe, const uint8_t *ahead) {
+  __m512i high0 = _mm512_setzero_si512(), high1 = high0, high2 = high0, high3 = high0;
+  __m512i low0 = high0, low1 = high0, low2 = high0, low3 = high0;
+  for (size_t i = 0; i < stride; i += 64) {
+    const char *next = (const char *)ahead + 4 * i;
+    _mm_prefetch(next, _MM_HINT_T0);
+    _mm_prefetch(next + 64, _MM_HINT_T0);
+    _mm_prefetch(next + 128, _MM_HINT_T0);
+    _mm_prefetch(next + 192, _MM_HINT_T0);
+    __m512i high = _mm512_load_si512(probe->high + i), low = _mm512_load_si512(probe->low + i), x;
+    x = _mm512_load_si512(row[0] + i);
+    high0 = _mm512_dpbusd_epi32(high0, x, high), low0 = _mm512_dpbusd_epi32(low0, x, low);
+    x = _mm512_load_si512(row[1] + i);
+    high1 = _mm512_dpbusd_epi32(high1, x, high), low1 = _mm512_dpbusd_epi32(low1, x, low);
+    x = _mm512_load_si512(row[2] + i);
+    high2 = _mm512_dpbusd_epi32(high2, x, high), low2 = _mm512_dpbusd_epi32(low2, x, low);
+    x = _mm512_load_si512(row[3] + i);
+    high3 = _mm512_dpbusd_epi32(high3, x, high), low3 = _mm512_dpbusd_epi32(low3, x, low);
+  }
+  _mm_storeu_si128((__m128i *)(void *)high_out, add_lanes(high0, high1, high2, high3));
+  _mm_storeu_si128((__m128i *)(void *)low_out, add_lanes(low0, low1, low2, low3));
+}
+
+TARGET static void sums(recsys__sums *out, const uint8_t *codes, size_t stride, size_t rows, const recsys__probe *probe,
+                        const uint8_t *ahead) {
+  for (size_t r = 0; r < rows; r += 4) {
+    /* Past the last row the last one is taken again: out has room for whole groups. */
+    const uint8_t *row[4];
+    for (size_t j = 0; j < 4; j++)
+      row[j] = codes + (r + j < rows ? r + j : rows - 1) * stride;
+    four_rows(out->high + r, out->low + r, row, stride, probe, (ahead ? ahead : codes) + r * stride);
+  }
+}
+
+TARGET static __m512 estimate(const recsys__sums *in, size_t r, const recsys__bounds *bounds,
+                              const recsys__probe *probe) {
+  __m512i high = _mm512_sub_epi32(_mm512_load_si512(in->high + r), _mm512_set1_epi32(probe->high_zero));
+  __m512i low = _mm512_sub_epi32(_mm512_load_si512(in->low + r), _mm512_set1_epi32(probe->low_zero));
+  __m512 sum = _mm512_add_ps(_mm512_mul_ps(_mm512_set1_ps(probe->high_step), _mm512_cvtepi32_ps(high)),
+                             _mm512_mul_ps(_mm512_set1_ps(probe->low_step), _mm512_cvtepi32_ps(low)));
+  return _mm512_add_ps(_mm512_mul_ps(_mm512_loadu_ps(bounds->scales + r), sum), _mm512_loadu_ps(bounds->errors + r));
+}
+
+static size_t take(uint8_t *chosen, size_t count, size_t first, unsigned mask) {
+  for (; mask; mask &= mask - 1)
+    chosen[count++] = (uint8_t)(first + (size_t)__builtin_ctz(mask));
+  return count;
+}
+
+TARGET static size_t select_cosine(uint8_t *chosen, const recsys__sums *in, size_t rows, const recsys__bounds *bounds,
+                                   const recsys__probe *probe, double floor) {
+  float least = recsys__float_below(floor - probe->slack);
+  size_t count = 0, r = 0;
+  for (; r + 16 <= rows; r += 16) {
+    __mmask16 good = _mm512_cmp_ps_mask(estimate(in, r, bounds, probe), _mm512_set1_ps(least), _CMP_GE_OQ);
+    count = take(chosen, count, r, good);
+  }
+  return recsys__select_cosine_rest(chosen, count, in, r, rows, bounds, probe, least);
+}
+
+/* The Euclidean test for eight rows; see recsys__select_euclidean_rest. */
+TARGET static unsigned near_enough(__m256 estimates, const double *norms, const recsys__probe *probe, double limit2) {
+  __m512d one = _mm512_set1_pd(1), own = _mm512_set1_pd(probe->norm), norm = _mm512_loadu_pd(norms);
+  __m512d cosine = _mm512_min_pd(one, _mm512_add_pd(_mm512_cvtps_pd(estimates), _mm512_set1_pd(probe->slack)));
+  __m512d gap = _mm512_sub_pd(own, norm), sum = _mm512_add_pd(own, norm);
+  __m512d turn = _mm512_mul_pd(_mm512_mul_pd(_mm512_add_pd(own, own), norm), _mm512_sub_pd(one, cosine));
+  __m512d least = _mm512_add_pd(_mm512_mul_pd(gap, gap), turn);
+  least = _mm512_sub_pd(least, _mm512_mul_pd(_mm512_set1_pd(RECSYS__EUCLIDEAN_SLACK), _mm512_mul_pd(sum, sum)));
+  return _mm512_cmp_pd_mask(least, _mm512_set1_pd(limit2), _CMP_LE_OQ);
+}
+
+TARGET static size_t select_euclidean(uint8_t *chosen, const recsys__sums *in, size_t rows,
+                                      const recsys__bounds *bounds, const recsys__probe *probe, double limit) {
+  double limit2 = limit * limit * (1 + RECSYS__EUCLIDEAN_SLACK);
+  size_t count = 0, r = 0;
+  for (; r + 16 <= rows; r += 16) {
+    __m512 estimates = estimate(in, r, bounds, probe);
+    __m256 upper = _mm256_castsi256_ps(_mm512_extracti64x4_epi64(_mm512_castps_si512(estimates), 1));
+    unsigned mask = near_enough(_mm512_castps512_ps256(estimates), bounds->norms + r, probe, limit2);
+    mask |= near_enough(upper, bounds->norms + r + 8, probe, limit2) << 8;
+    count = take(chosen, count, r, mask);
+  }
+  return recsys__select_euclidean_rest(chosen, count, in, r, rows, bounds, probe, limit);
+}
+
+TARGET static double eight(__m512d sum) {
+  __m256d four = _mm256_add_pd(_mm512_castpd512_pd256(sum), _mm512_extractf64x4_pd(sum, 1));
+  __m128d two = _mm_add_pd(_mm256_castpd256_pd128(four), _mm256_extractf128_pd(four, 1));
+  return _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)));
+}
+
+TARGET static double dot(const float *x, const float *y, size_t n) {
+  __m512d sum = _mm512_setzero_pd();
+  for (size_t i = 0; i < n; i += 8) {
+    __m512d a = _mm512_cvtps_pd(_mm256_loadu_ps(x + i)), b = _mm512_cvtps_pd(_mm256_loadu_ps(y + i));
+    sum = _mm512_add_pd(sum, _mm512_mul_pd(a, b));
+  }
+  return eight(sum);
+}
+
+TARGET static double distance2(const float *x, const float *y, size_t n) {
+  __m512d sum = _mm512_setzero_pd();
+  for (size_t i = 0; i < n; i += 8) {
+    __m512d a = _mm512_cvtps_pd(_mm256_loadu_ps(x + i)), b = _mm512_cvtps_pd(_mm256_loadu_ps(y + i));
+    __m512d d = _mm512_sub_pd(a, b);
+    sum = _mm512_add_pd(sum, _mm512_mul_pd(d, d));
+  }
+  return eight(sum);
+}
+
+const recsys__kernels recsys__kernels_avx512 = {"avx512", sums, select_cosine, select_euclidean, dot, distance2};
+#endif

@@ -1,0 +1,329 @@
+/*
+ * Exact search over a set of rows: a scan of the int8 codes gives every row a bound, and the rows whose bound reaches
+ * the k best so far are scored in double from the float32 rows.
+ *
+ * Why no row is missed. u is a row and v the query, both of length 1, so that u v is the cosine. The codes c (integers)
+ * with scale s leave a rest e = u - s c, the query's parts h and l with steps a and b a rest f = v - (a h + b l):
+ *
+ *   u v = s c (a h + b l) + s c f + e v,   |e v| <= |e| |v| = |e|,   |s c f| <= |s c| |f| <= 2 |f|
+ *
+ * (rounding to the nearest step never leaves more than the value itself, so |e| <= |u| = 1 and |s c| <= 2.) The sums
+ * c h and c l are exact in int32 for up to 65536 values: 255 x 127 x 65536 < 2^31. The first term is computed in
+ * float32 with at most four roundings on the way of each of the two products, of which |s c| |a h| <= 4 and
+ * |s c| |b l| <= 4 are the sizes, one more for the addition of |e| and one for the comparison: together less than
+ * (4 x 8 + 2 x 10) x 2^-24 < 3.2e-6. |e| is stored per row, rounded up; 2 |f| + 4e-6 is the query's `slack`, which has
+ * room left for the error of the norms and of the final score (at most (65536 / 8 + 8) x 2^-53 < 1e-12 each, as
+ * fixed-order sums in double). So cosine <= s c (a h + b l) + |e| + slack.
+ *
+ * The distance follows from the cosine and the two lengths: |x - q|^2 = (|q| - |x|)^2 + 2 |q| |x| (1 - cosine), which
+ * is least at the greatest cosine. Both the lengths and the final distance have relative errors below 1e-12; 1e-11 of
+ * (|q| + |x|)^2 and of the limit covers them.
+ *
+ * The threshold is the k-th best exact score of a part of the rows, so it is never above the k-th best of all. When it
+ * rises depends on the threads; the list does not, because every row whose bound reaches the final k-th score is scored
+ * in any case, and ties are kept.
+ */
+#include <math.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/thread.h"
+#include "store/best.h"
+#include "store/chunks.h"
+#include "store/kernels.h"
+
+enum {
+  BLOCK_BYTES = 1 << 14, /* codes of one block, while the next one is fetched: both fit the first-level cache */
+  RANGE_BYTES = 1 << 20, /* codes that a thread takes at a time */
+  PART_BYTES = 1 << 18   /* codes that are worth a thread */
+};
+
+static const double float_slack = 4e-6;
+
+typedef struct search {
+  const recsys__rows *rows;
+  const recsys__rows_query *query;
+  const recsys__kernels *kernels;
+  recsys__probe *probes; /* one per query row */
+  void *memory;          /* of the probes */
+  bool full;             /* k is so large that estimates save nothing: score every row */
+  size_t block_rows, chunks, range_chunks;
+  size_t parts;
+  recsys__best *bests; /* one per part */
+  _Atomic size_t next_range;
+  _Atomic double reach; /* no item below it can be in the list */
+} search;
+
+static double clip(double cosine) {
+  return cosine > 1 ? 1 : cosine < -1 ? -1 : cosine;
+}
+
+/* sqrt(square x square) is exact, so equal rows have the cosine 1. */
+static double cosine_of(double dot, double square_a, double square_b) {
+  double lengths = sqrt(square_a * square_b);
+  return lengths > 0 ? clip(dot / lengths) : 0;
+}
+
+/* -- the query */
+
+/* Splits row / norm into the two int8 parts of a probe. */
+static void split(recsys__probe *probe, int8_t *high, int8_t *low, uint32_t dim) {
+  double largest = 0, unit = probe->norm > 0 ? 1 / probe->norm : 0, rest = 0;
+  for (uint32_t i = 0; i < dim; i++)
+    largest = fmax(largest, fabs(probe->row[i] * unit));
+  probe->high_step = (float)(largest / 127);
+  probe->low_step = (float)(largest / 127 / 254);
+  double a = probe->high_step, b = probe->low_step;
+  int32_t high_sum = 0, low_sum = 0;
+  for (uint32_t i = 0; i < dim && largest > 0; i++) {
+    double x = probe->row[i] * unit;
+    high[i] = (int8_t)recsys__code(x / a);
+    low[i] = (int8_t)recsys__code((x - a * high[i]) / b);
+    double f = x - a * high[i] - b * low[i];
+    rest += f * f;
+    high_sum += high[i];
+    low_sum += low[i];
+  }
+  probe->high_zero = RECSYS__CODE_ZERO * high_sum;
+  probe->low_zero = RECSYS__CODE_ZERO * low_sum;
+  probe->slack = 2 * sqrt(rest) + float_slack;
+}
+
+static void probe_fill(const search *s, recsys__probe *probe, float *row, int8_t *high, int8_t *low,
+                       const float *source) {
+  const recsys__rows *rows = s->rows;
+  memcpy(row, source, rows->dim * sizeof *row);
+  probe->row = row;
+  probe->high = high;
+  probe->low = low;
+  probe->square = s->kernels->dot(row, row, rows->float_stride);
+  probe->norm = sqrt(probe->square);
+  split(probe, high, low, rows->dim);
+}
+
+static bool make_probes(search *s) {
+  const recsys__rows *rows = s->rows;
+  size_t count = s->query->query_count, each = rows->float_stride * sizeof(float) + 2 * rows->code_stride, bytes;
+  each = (each + 63) / 64 * 64;
+  s->probes = recsys__calloc(count, sizeof *s->probes);
+  s->memory = recsys__mul(count, each, &bytes) ? recsys__alloc_aligned(64, bytes, 1) : NULL;
+  if (!s->probes || !s->memory)
+    return false;
+  memset(s->memory, 0, bytes);
+  for (size_t i = 0; i < count; i++) {
+    char *at = (char *)s->memory + i * each;
+    int8_t *high = (int8_t *)at, *low = high + rows->code_stride;
+    float *row = (float *)(void *)(low + rows->code_stride);
+    probe_fill(s, &s->probes[i], row, high, low, s->query->queries + i * rows->dim);
+  }
+  return true;
+}
+
+/* -- scoring */
+
+static double worth_of(const search *s, const recsys__probe *probe, const recsys__chunk *chunk, size_t slot) {
+  const float *row = recsys__chunk_row(s->rows, chunk, slot);
+  if (s->query->metric == RECSYS_METRIC_EUCLIDEAN)
+    return -sqrt(s->kernels->distance2(probe->row, row, s->rows->float_stride));
+  double dot = s->kernels->dot(probe->row, row, s->rows->float_stride);
+  return cosine_of(dot, probe->square, chunk->squares[slot]);
+}
+
+static bool admitted(const search *s, int64_t item) {
+  const recsys__rows_query *query = s->query;
+  return item != query->exclude && (!query->passes || query->passes(query->context, item));
+}
+
+static void raise_reach(search *s, double reach) {
+  double known = atomic_load_explicit(&s->reach, memory_order_relaxed);
+  while (known < reach &&
+         !atomic_compare_exchange_weak_explicit(&s->reach, &known, reach, memory_order_relaxed, memory_order_relaxed))
+    ;
+}
+
+static void score_row(search *s, recsys__best *best, const recsys__probe *probe, const recsys__chunk *chunk,
+                      size_t slot) {
+  double worth = worth_of(s, probe, chunk, slot);
+  if (worth >= atomic_load_explicit(&s->reach, memory_order_relaxed) &&
+      recsys__best_add(best, worth, chunk->items[slot]))
+    raise_reach(s, best->reach);
+}
+
+/* -- the scan */
+
+static void scan_block(search *s, recsys__best *best, const recsys__probe *probe, const recsys__chunk *chunk,
+                       size_t first, size_t rows, const uint8_t *ahead) {
+  recsys__sums sums;
+  uint8_t chosen[RECSYS__BLOCK_ROWS];
+  recsys__bounds bounds = {chunk->scales + first, chunk->errors + first, chunk->norms + first};
+  double reach = atomic_load_explicit(&s->reach, memory_order_relaxed);
+  s->kernels->sums(&sums, chunk->codes + first * s->rows->code_stride, s->rows->code_stride, rows, probe, ahead);
+  size_t count = s->query->metric == RECSYS_METRIC_EUCLIDEAN
+                     ? s->kernels->select_euclidean(chosen, &sums, rows, &bounds, probe, -reach)
+                     : s->kernels->select_cosine(chosen, &sums, rows, &bounds, probe, reach);
+  for (size_t i = 0; i < count; i++) {
+    size_t slot = first + chosen[i];
+    if (admitted(s, chunk->items[slot]))
+      score_row(s, best, probe, chunk, slot);
+  }
+}
+
+static size_t visible_rows(const search *s, size_t chunk) {
+  size_t left = s->rows->count - chunk * s->rows->chunk_rows;
+  return left < s->rows->chunk_rows ? left : s->rows->chunk_rows;
+}
+
+/* `after`: the codes that come next, or NULL. */
+static void scan_chunk(search *s, recsys__best *best, size_t index, const uint8_t *after) {
+  const recsys__chunk *chunk = s->rows->chunks[index];
+  size_t visible = visible_rows(s, index);
+  for (size_t first = 0; first < visible; first += s->block_rows) {
+    size_t end = first + s->block_rows < visible ? first + s->block_rows : visible;
+    const uint8_t *ahead = end < visible ? chunk->codes + end * s->rows->code_stride : after;
+    for (size_t q = 0; q < s->query->query_count; q++)
+      scan_block(s, best, &s->probes[q], chunk, first, end - first, q ? NULL : ahead);
+  }
+}
+
+static void score_chunk(search *s, recsys__best *best, size_t index) {
+  const recsys__chunk *chunk = s->rows->chunks[index];
+  size_t visible = visible_rows(s, index);
+  for (size_t slot = 0; slot < visible; slot++)
+    if (admitted(s, chunk->items[slot]))
+      for (size_t q = 0; q < s->query->query_count; q++)
+        score_row(s, best, &s->probes[q], chunk, slot);
+}
+
+static void scan_part(void *context, size_t part) {
+  search *s = context;
+  for (;;) {
+    size_t range = atomic_fetch_add_explicit(&s->next_range, 1, memory_order_relaxed);
+    if (range > s->chunks / s->range_chunks)
+      return;
+    size_t first = range * s->range_chunks, end = first + s->range_chunks;
+    end = end < s->chunks ? end : s->chunks;
+    for (size_t c = first; c < end; c++)
+      if (s->full)
+        score_chunk(s, &s->bests[part], c);
+      else
+        scan_chunk(s, &s->bests[part], c, c + 1 < end ? s->rows->chunks[c + 1]->codes : NULL);
+  }
+}
+
+/* -- the whole */
+
+static size_t at_least_one(size_t n) {
+  return n ? n : 1;
+}
+
+static void plan(search *s, size_t k, uint32_t threads) {
+  const recsys__rows *rows = s->rows;
+  size_t chunk_bytes = rows->chunk_rows * rows->code_stride, bytes = rows->count * rows->code_stride;
+  size_t fit = BLOCK_BYTES / rows->code_stride / 4 * 4;
+  s->block_rows = fit < 4 ? 4 : fit > RECSYS__BLOCK_ROWS ? RECSYS__BLOCK_ROWS : fit;
+  s->chunks = (rows->count + rows->chunk_rows - 1) / rows->chunk_rows;
+  s->range_chunks = at_least_one(RANGE_BYTES / chunk_bytes);
+  s->full = k >= rows->items.count / 4;
+  s->parts = at_least_one(bytes / PART_BYTES);
+  s->parts = s->parts < recsys__thread_count(threads) ? s->parts : recsys__thread_count(threads);
+}
+
+static bool make_bests(search *s, size_t k) {
+  size_t hits;
+  bool repeats = s->query->query_count > 1 || s->rows->count > s->rows->items.count;
+  if (!recsys__mul(s->rows->count, s->query->query_count, &hits))
+    return false;
+  s->bests = recsys__calloc(s->parts, sizeof *s->bests);
+  if (!s->bests)
+    return false;
+  size_t room = recsys__best_room(k, hits);
+  for (size_t i = 0; i < s->parts; i++) {
+    recsys__hit *memory = recsys__alloc(room, sizeof *memory);
+    if (!memory)
+      return false;
+    recsys__best_init(&s->bests[i], memory, room, k, repeats);
+  }
+  return true;
+}
+
+/* Puts the parts' hits together into the list. */
+static bool merge(search *s, size_t k, int64_t *ids, double *scores, size_t *count) {
+  size_t total = 0;
+  for (size_t i = 0; i < s->parts; i++)
+    total += s->bests[i].count;
+  recsys__hit *hits = recsys__alloc(total, sizeof *hits);
+  if (!hits)
+    return false;
+  recsys__best all;
+  recsys__best_init(&all, hits, total, k, s->bests[0].repeats);
+  for (size_t i = 0; i < s->parts; i++)
+    if (s->bests[i].count) {
+      memcpy(hits + all.count, s->bests[i].hits, s->bests[i].count * sizeof *hits);
+      all.count += s->bests[i].count;
+    }
+  recsys__best_finish(&all);
+  bool negated = s->query->metric == RECSYS_METRIC_EUCLIDEAN;
+  for (size_t i = 0; i < all.count; i++) {
+    ids[i] = hits[i].item;
+    scores[i] = negated ? fabs(hits[i].worth) : hits[i].worth; /* fabs: no minus zero */
+  }
+  *count = all.count;
+  recsys__free(hits);
+  return true;
+}
+
+static void search_free(search *s) {
+  for (size_t i = 0; s->bests && i < s->parts; i++)
+    recsys__free(s->bests[i].hits);
+  recsys__free(s->bests);
+  recsys__free(s->probes);
+  recsys__free(s->memory);
+}
+
+recsys_status recsys__rows_search(const recsys__rows *rows, const recsys__rows_query *query, uint32_t threads,
+                                  int64_t *ids, double *scores, size_t *count, recsys_error *error) {
+  size_t k = query->k < rows->items.count ? query->k : rows->items.count;
+  *count = 0;
+  if (k == 0 || query->query_count == 0)
+    return recsys__ok(error);
+  search s = {.rows = rows, .query = query, .kernels = recsys__kernels_now()};
+  bool euclidean = query->metric == RECSYS_METRIC_EUCLIDEAN;
+  atomic_init(&s.reach, !query->has_limit ? -INFINITY : euclidean ? -query->limit : query->limit);
+  plan(&s, k, threads);
+  bool done = make_probes(&s) && make_bests(&s, k);
+  if (done) {
+    recsys__parallel((uint32_t)s.parts, s.parts, scan_part, &s);
+    done = merge(&s, k, ids, scores, count);
+  }
+  search_free(&s);
+  return done ? recsys__ok(error) : recsys__no_memory(error, "a search");
+}
+
+/* -- two items */
+
+static double pair_score(const recsys__rows *rows, size_t a, size_t b, uint32_t metric) {
+  const recsys__kernels *kernels = recsys__kernels_now();
+  const recsys__chunk *in_a = recsys__chunk_of(rows, a), *in_b = recsys__chunk_of(rows, b);
+  size_t slot_a = a % rows->chunk_rows, slot_b = b % rows->chunk_rows;
+  const float *row_a = recsys__chunk_row(rows, in_a, slot_a), *row_b = recsys__chunk_row(rows, in_b, slot_b);
+  if (metric == RECSYS_METRIC_EUCLIDEAN)
+    return sqrt(kernels->distance2(row_a, row_b, rows->float_stride));
+  return cosine_of(kernels->dot(row_a, row_b, rows->float_stride), in_a->squares[slot_a], in_b->squares[slot_b]);
+}
+
+bool recsys__rows_likeness(const recsys__rows *rows, int64_t a, int64_t b, uint32_t metric, double *score) {
+  const recsys__pictures *of_a = recsys__map_get(&rows->items, a), *of_b = recsys__map_get(&rows->items, b);
+  if (!of_a || !of_b)
+    return false;
+  bool smaller = metric == RECSYS_METRIC_EUCLIDEAN, first = true;
+  for (size_t i = 0; i < of_a->count; i++)
+    for (size_t j = 0; j < of_b->count; j++) {
+      double next = pair_score(rows, of_a->places[i].row, of_b->places[j].row, metric);
+      if (first || (smaller ? next < *score : next > *score))
+        *score = next;
+      first = false;
+    }
+  return true;
+}
