@@ -26,7 +26,7 @@ typedef struct recsys__tensor {
   recsys__dtype dtype;
   uint32_t rank;
   uint64_t shape[RECSYS__MAX_RANK];
-  const void *data; /* little-endian, row-major, at least 8-byte aligned in memory */
+  const void *data; /* little-endian, row-major, aligned for its dtype; never NULL after reading */
   uint64_t bytes;
 } recsys__tensor;
 
@@ -41,9 +41,16 @@ typedef struct recsys__tensors {
   void *storage; /* private */
 } recsys__tensors;
 
+/* Bytes of one element, 0 for what is no dtype; and its name in a file, "F32". */
+size_t recsys__dtype_size(recsys__dtype dtype);
+const char *recsys__dtype_name(recsys__dtype dtype);
+/* product(shape) x size of an element; false on overflow, an unknown dtype or a rank above RECSYS__MAX_RANK. */
+bool recsys__tensor_bytes(const recsys__tensor *tensor, uint64_t *bytes);
+
 /* Reads and validates a file as docs/formats.md lists (header size, UTF-8, duplicate keys, no holes, no overlap, exact
- * sizes). A pickle, a git-lfs pointer, an HTML page and a truncated file are recognised and named. dtypes outside the
- * enum are RECSYS_EUNSUPPORTED. Values are not looked at: callers check that floats are finite. */
+ * sizes). A pickle, a zip, a git-lfs pointer, an HTML page and a truncated file are recognised and named. dtypes
+ * outside the enum are RECSYS_EUNSUPPORTED, more than 100,000 tensors or 64 GiB RECSYS_ELIMIT. Values are not looked
+ * at: callers check that floats are finite. The header is validated before memory for the tensors is asked for. */
 recsys_status recsys__tensors_read(recsys__tensors *tensors, const char *path, recsys_error *error);
 /* The same from memory, which must outlive `tensors`; `name` stands for the path in messages. */
 recsys_status recsys__tensors_parse(recsys__tensors *tensors, const void *data, size_t size, const char *name,
@@ -53,7 +60,8 @@ void recsys__tensors_free(recsys__tensors *tensors);
 const recsys__tensor *recsys__tensors_find(const recsys__tensors *tensors, const char *name);
 const char *recsys__tensors_metadata(const recsys__tensors *tensors, const char *key);
 
-/* Writes `list` and the metadata through a temporary file and a rename. */
+/* Writes `list` and the metadata through a temporary file and a rename: header padded to 8 bytes, tensors ordered by
+ * falling element size, then name, so that each is aligned. */
 recsys_status recsys__tensors_write(const char *path, const recsys__tensor *list, size_t count,
                                     const struct recsys__metadata *metadata, size_t metadata_count,
                                     recsys_error *error);

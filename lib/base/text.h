@@ -2,6 +2,8 @@
 #ifndef RECSYS_BASE_TEXT_H
 #define RECSYS_BASE_TEXT_H
 
+#include <locale.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -10,6 +12,9 @@
 
 /* Well-formed UTF-8 (RFC 3629: no overlong forms, no surrogates) of n bytes, without NUL inside? */
 bool recsys__utf8_valid(const char *text, size_t n);
+
+/* Replaces every byte that is not part of a well-formed character, and every control character, by '?'. */
+void recsys__utf8_clean(char *text);
 
 /* The largest m <= limit such that text[0..m) does not end inside a character; text has at least `limit` bytes. */
 size_t recsys__utf8_cut(const char *text, size_t limit);
@@ -22,6 +27,13 @@ void recsys__fill(char *buffer, size_t size, size_t *length, const char *text, s
 bool recsys__parse_double(const char *text, bool allow_special, double *value);
 bool recsys__parse_int64(const char *text, int64_t *value);
 bool recsys__parse_uint64(const char *text, uint64_t *value);
+
+/* The C locale, for text that must not depend on the host's: messages, JSON, numbers. (locale_t)0 if it cannot be had.
+ */
+locale_t recsys__c_locale(void);
+/* vsnprintf in the C locale. */
+int recsys__format(char *buffer, size_t size, const char *format, va_list arguments)
+    __attribute__((format(printf, 3, 0)));
 
 /* A growing, always NUL-terminated string; zero-initialise. After a failed append `failed` stays true. */
 typedef struct recsys__string {
