@@ -1,0 +1,198 @@
+/*
+ * Opening and creating a model: weights, fingerprint, folding, engine. At no time more than two copies of the weights
+ * are held: file and network, network and folded network, folded network and the engine's own form.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/options.h"
+#include "base/thread.h"
+#include "model/model.h"
+
+enum { KNOWN_FLAGS = RECSYS_MODEL_SCALED_JPEG, MAX_THREADS = 4096 };
+
+static recsys_status check_options(const recsys_model_options *options, recsys_error *error) {
+  if (options->flags & ~(uint32_t)KNOWN_FLAGS)
+    return recsys__fail(error, RECSYS_EUNSUPPORTED, 0, "model options have unknown flags 0x%x", options->flags);
+  if (options->precision > RECSYS_PRECISION_BFLOAT16)
+    return recsys__fail(error, RECSYS_EUNSUPPORTED, 0, "precision %u is unknown: use auto, float32 or bfloat16",
+                        options->precision);
+  if (options->reserved != 0)
+    return recsys__fail(error, RECSYS_EUNSUPPORTED, 0, "model options have a reserved field that is not zero");
+  if (options->threads > MAX_THREADS)
+    return recsys__fail(error, RECSYS_EINVAL, 0, "%u threads are too many; at most %d are possible", options->threads,
+                        MAX_THREADS);
+  if (options->recipe != NULL && recsys__recipe_find(options->recipe) == NULL)
+    return recsys__fail(error, RECSYS_EINVAL, 0,
+                        "unknown recipe '%.40s'; there are torchvision, inception, keras, caffe, lenet",
+                        options->recipe);
+  if (options->architecture != NULL && recsys__architecture_find(options->architecture) == NULL) {
+    recsys__net none; /* fails, with the list of those that exist */
+    return recsys__net_build(&none, options->architecture, 0, error);
+  }
+  return RECSYS_OK;
+}
+
+static recsys_status make(recsys_model **out, const recsys_model_options *theirs, recsys_error *error) {
+  recsys_model_options options;
+  recsys_status status = recsys__options_copy(&options, sizeof options, theirs, "model options", error);
+  if (status == RECSYS_OK)
+    status = check_options(&options, error);
+  if (status != RECSYS_OK)
+    return status;
+  recsys_model *model = recsys__calloc(1, sizeof *model);
+  if (model == NULL)
+    return recsys__no_memory(error, "a model");
+  pthread_mutex_init(&model->mutex, NULL);
+  model->generation = recsys__fork_generation();
+  model->options = options;
+  model->log = (recsys__log){options.log, options.log_user};
+  model->threads = recsys__thread_count(options.threads);
+  model->info.struct_size = sizeof model->info;
+  *out = model;
+  return RECSYS_OK;
+}
+
+void recsys_model_close(recsys_model *model) {
+  if (model == NULL)
+    return;
+  recsys__loaded_close(model->loaded);
+  recsys__net_free(&model->net);
+  recsys__class_names_free(model);
+  recsys__free(model->source);
+  pthread_mutex_destroy(&model->mutex);
+  recsys__free(model);
+}
+
+static uint64_t count_parameters(const recsys__net *net) {
+  uint64_t total = 0;
+  for (uint32_t i = 0; i < net->network.weight_count; i++) {
+    const recsys_weight *weight = &net->network.weights[i];
+    if (strstr(weight->name, ".running_") != NULL)
+      continue; /* statistics of a batch norm are no parameters */
+    uint64_t n = 1;
+    for (uint32_t k = 0; k < weight->rank; k++)
+      n *= weight->shape[k];
+    total += n;
+  }
+  return total;
+}
+
+static recsys_status choose_recipe(recsys_model *model, const recsys__net *net, recsys_error *error) {
+  model->recipe = recsys__recipe_find(model->info.recipe);
+  if (model->recipe == NULL)
+    return recsys__fail(error, RECSYS_EINVAL, 0,
+                        "unknown recipe '%.31s'; there are torchvision, inception, keras, caffe, lenet",
+                        model->info.recipe);
+  if (model->recipe->channels != net->network.channels)
+    return recsys__fail(error, RECSYS_EINVAL, 0, "recipe '%s' makes pictures of %u channel(s), but %s takes %u",
+                        model->recipe->name, model->recipe->channels, net->architecture, net->network.channels);
+  const recsys_model_options *o = &model->options;
+  uint32_t side = model->recipe->resize != 0 ? model->recipe->resize : net->network.height;
+  model->limits = (recsys__image_limits){.max_file_bytes = o->max_file_bytes,
+                                         .max_pixels = o->max_pixels,
+                                         .max_decode_bytes = o->max_decode_bytes,
+                                         .max_scans = o->max_scans,
+                                         .scaled_side = o->flags & RECSYS_MODEL_SCALED_JPEG ? side : 0};
+  recsys__image_limits_default(&model->limits);
+  return RECSYS_OK;
+}
+
+/* The operations whose results will be asked for, in the order of RECSYS__OUTPUT_... */
+static recsys_status find_outputs(recsys_model *model, recsys__net *net, uint32_t outputs[RECSYS__OUTPUTS],
+                                  uint32_t *count, recsys_error *error) {
+  recsys_status status = recsys__net_layer(net, model->info.layer, &outputs[0], error);
+  if (status != RECSYS_OK)
+    return status;
+  *count = 1;
+  model->dims[0] = model->info.dim = recsys__op_size(&net->network.ops[outputs[0]]);
+  if (recsys__net_classifier(net, &outputs[1], NULL) == RECSYS_OK) {
+    model->dims[1] = model->info.classes = net->classes;
+    *count = 2;
+  }
+  return RECSYS_OK;
+}
+
+/* From a network with weights to one that an engine runs; takes the weights over and frees them. */
+static recsys_status finish(recsys_model *model, recsys__net *net, recsys_error *error) {
+  uint32_t outputs[RECSYS__OUTPUTS], count = 0;
+  recsys__net folded = {0};
+  char hex[65];
+  model->info.parameters = count_parameters(net);
+  recsys_status status = choose_recipe(model, net, error);
+  if (status == RECSYS_OK)
+    status = find_outputs(model, net, outputs, &count, error); /* says early that there is no such layer */
+  if (status == RECSYS_OK)
+    status = recsys__model_fingerprint(model, net, hex, error);
+  if (status == RECSYS_OK) {
+    memcpy(model->info.fingerprint, hex, sizeof hex);
+    status = recsys__net_fold(&folded, net, error);
+  }
+  recsys__net_free(net);
+  if (status == RECSYS_OK)
+    status = find_outputs(model, &folded, outputs, &count, error);
+  if (status == RECSYS_OK)
+    status = recsys__engine_open(&model->engine, model->options.engine, model->options.engine_path, error);
+  if (status == RECSYS_OK)
+    status = recsys__model_load(model, &folded, outputs, count, error);
+  recsys__net_free(&folded);
+  if (status == RECSYS_OK)
+    status = recsys__net_build(&model->net, model->info.architecture, model->info.classes, error);
+  /* The options' strings are the caller's. */
+  model->options.architecture = model->options.layer = model->options.recipe = NULL;
+  model->options.engine = model->options.engine_path = model->options.device = NULL;
+  return status;
+}
+
+static recsys_status open_weights(recsys_model *model, recsys_error *error) {
+  recsys__net net = {0};
+  recsys_status status = recsys__model_read(model, &net, error);
+  if (status == RECSYS_OK)
+    status = finish(model, &net, error);
+  recsys__net_free(&net);
+  return status;
+}
+
+recsys_status recsys_model_open(recsys_model **model, const char *path, const recsys_model_options *options,
+                                recsys_error *error) {
+  if (model != NULL)
+    *model = NULL;
+  if (model == NULL || path == NULL)
+    return recsys__fail(error, RECSYS_EINVAL, 0, "recsys_model_open: %s is NULL", model == NULL ? "model" : "path");
+  recsys_model *m = NULL;
+  recsys_status status = make(&m, options, error);
+  if (status != RECSYS_OK)
+    return status;
+  char *resolved = realpath(path, NULL);
+  m->source = recsys__strdup(resolved != NULL ? resolved : path);
+  free(resolved);
+  status = m->source != NULL ? open_weights(m, error) : recsys__no_memory(error, "a path");
+  if (status != RECSYS_OK) {
+    recsys_model_close(m);
+    return status;
+  }
+  *model = m;
+  return recsys__ok(error);
+}
+
+recsys_status recsys_model_create(recsys_model **model, const char *architecture, const recsys_model_options *options,
+                                  recsys_error *error) {
+  if (model != NULL)
+    *model = NULL;
+  if (model == NULL || architecture == NULL)
+    return recsys__fail(error, RECSYS_EINVAL, 0, "recsys_model_create: %s is NULL",
+                        model == NULL ? "model" : "architecture");
+  recsys_model *m = NULL;
+  recsys_status status = make(&m, options, error);
+  if (status != RECSYS_OK)
+    return status;
+  m->options.architecture = architecture;
+  status = open_weights(m, error);
+  if (status != RECSYS_OK) {
+    recsys_model_close(m);
+    return status;
+  }
+  *model = m;
+  return recsys__ok(error);
+}

@@ -1,0 +1,167 @@
+/* The weights of a model: read from a safetensors file with its metadata, or made at random; and their fingerprint. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/sha256.h"
+#include "base/text.h"
+#include "model/model.h"
+
+/* Our own key, or the plain one that other tools' files may have. */
+static const char *metadata(const recsys__tensors *tensors, const char *key) {
+  char ours[64];
+  snprintf(ours, sizeof ours, "recsys.%s", key);
+  const char *value = recsys__tensors_metadata(tensors, ours);
+  return value != NULL ? value : recsys__tensors_metadata(tensors, key);
+}
+
+static void copy_text(char *to, size_t size, const char *from) {
+  snprintf(to, size, "%s", from);
+}
+
+/* The first of options, metadata and the architecture's usual one that is there. */
+static recsys_status choose_names(recsys_model *model, const recsys__architecture *about,
+                                  const recsys__tensors *tensors, recsys_error *error) {
+  const recsys_model_options *o = &model->options;
+  const char *layer = o->layer, *recipe = o->recipe;
+  if (layer == NULL && tensors != NULL)
+    layer = metadata(tensors, "layer");
+  if (recipe == NULL && tensors != NULL)
+    recipe = metadata(tensors, "recipe");
+  layer = layer != NULL ? layer : about->layer;
+  const recsys__recipe *known = recsys__recipe_find(recipe != NULL ? recipe : about->recipe);
+  if (known == NULL)
+    return recsys__fail(error, RECSYS_EINVAL, 0,
+                        "unknown recipe '%.60s'; there are torchvision, inception, keras, caffe, lenet", recipe);
+  if (strlen(layer) >= sizeof model->info.layer)
+    return recsys__fail(error, RECSYS_ENOTFOUND, 0, "there is no layer '%.60s...': names are shorter", layer);
+  copy_text(model->info.architecture, sizeof model->info.architecture, about->name);
+  copy_text(model->info.layer, sizeof model->info.layer, layer);
+  copy_text(model->info.recipe, sizeof model->info.recipe, known->name);
+  return RECSYS_OK;
+}
+
+static recsys_status check_format(const recsys__tensors *tensors, const char *path, recsys_error *error) {
+  const char *format = recsys__tensors_metadata(tensors, "recsys.format");
+  if (format != NULL && strcmp(format, RECSYS__MODEL_FORMAT) != 0)
+    return recsys__fail(error, RECSYS_EVERSION, 0,
+                        "%.120s is a model file of format %.20s, this library knows format " RECSYS__MODEL_FORMAT
+                        ": use a newer librecsys",
+                        path, format);
+  return RECSYS_OK;
+}
+
+/* The architecture: from the options, the metadata, or the tensors' names; and how many classes the file has. */
+static recsys_status find_architecture(const recsys_model *model, const recsys__tensors *tensors,
+                                       const recsys__architecture **about, uint64_t *classes, recsys_error *error) {
+  const recsys__architecture *guess = recsys__architecture_guess(tensors, classes);
+  const char *name = model->options.architecture;
+  if (name == NULL)
+    name = metadata(tensors, "architecture");
+  *about = name != NULL ? recsys__architecture_find(name) : guess;
+  if (*about == NULL && name != NULL)
+    return recsys__fail(error, RECSYS_EUNSUPPORTED, 0, "%.120s is for architecture '%.40s', which is not known here",
+                        model->source, name);
+  if (*about == NULL)
+    return recsys__fail(error, RECSYS_EUNSUPPORTED, 0,
+                        "%.120s: its tensor names fit no known architecture; name one in the options", model->source);
+  /* Where the tensors do not fit what was named, filling says which one is wrong. */
+  if (*about != guess) {
+    const char *given = metadata(tensors, "classes");
+    if (given == NULL || !recsys__parse_uint64(given, classes))
+      *classes = (*about)->classes;
+  }
+  return RECSYS_OK;
+}
+
+static recsys_status read_file(recsys_model *model, recsys__net *net, recsys_error *error) {
+  recsys__tensors tensors = {0};
+  const recsys__architecture *about = NULL;
+  uint64_t classes = 0;
+  recsys_status status = recsys__tensors_read(&tensors, model->source, error);
+  if (status != RECSYS_OK)
+    return status;
+  status = check_format(&tensors, model->source, error);
+  if (status == RECSYS_OK)
+    status = find_architecture(model, &tensors, &about, &classes, error);
+  if (status == RECSYS_OK)
+    status = choose_names(model, about, &tensors, error);
+  if (status == RECSYS_OK)
+    status = recsys__net_build(net, about->name, classes, error);
+  if (status == RECSYS_OK)
+    status = recsys__net_fill(net, &tensors, error);
+  const char *trained = status == RECSYS_OK ? metadata(&tensors, "trained") : NULL;
+  const char *names = status == RECSYS_OK ? metadata(&tensors, "class_names") : NULL;
+  model->info.trained = trained == NULL || strcmp(trained, "0") != 0;
+  if (names != NULL && model->class_names == NULL)
+    status = recsys__class_names_parse(model, names, error);
+  if (status == RECSYS_OK && model->class_name_count != 0 && model->class_name_count != classes)
+    status = recsys__fail(error, RECSYS_EFORMAT, 0, "%.100s has %zu class names for %llu classes", model->source,
+                          model->class_name_count, (unsigned long long)classes);
+  recsys__tensors_free(&tensors);
+  return status;
+}
+
+static recsys_status make_random(recsys_model *model, recsys__net *net, recsys_error *error) {
+  const char *name = model->options.architecture;
+  const recsys__architecture *about = recsys__architecture_find(name);
+  if (about == NULL)
+    return recsys__net_build(net, name, 0, error); /* fails, with the list of those that exist */
+  recsys_status status = choose_names(model, about, NULL, error);
+  uint64_t classes = model->options.classes != 0 ? model->options.classes : 1000;
+  if (status == RECSYS_OK)
+    status = recsys__net_build(net, name, classes, error);
+  return status == RECSYS_OK ? recsys__net_randomise(net, model->options.seed, error) : status;
+}
+
+recsys_status recsys__model_read(recsys_model *model, recsys__net *net, recsys_error *error) {
+  return model->source != NULL ? read_file(model, net, error) : make_random(model, net, error);
+}
+
+static int compare_names(const void *a, const void *b) {
+  const recsys_weight *const *left = a, *const *right = b;
+  return strcmp((*left)->name, (*right)->name);
+}
+
+/* Text with its length before it, so that no two sequences of texts look alike. */
+static void hash_text(recsys__sha256 *sha, const char *text) {
+  char length[24];
+  int n = snprintf(length, sizeof length, "%zu:", strlen(text));
+  recsys__sha256_update(sha, length, (size_t)n);
+  recsys__sha256_update(sha, text, strlen(text));
+}
+
+static void hash_weight(recsys__sha256 *sha, const recsys_weight *weight) {
+  uint64_t n = 1;
+  char shape[32];
+  hash_text(sha, weight->name);
+  for (uint32_t i = 0; i < weight->rank; i++) {
+    n *= weight->shape[i];
+    snprintf(shape, sizeof shape, "%llu", (unsigned long long)weight->shape[i]);
+    hash_text(sha, shape);
+  }
+  recsys__sha256_update(sha, weight->data, n * sizeof *weight->data);
+}
+
+recsys_status recsys__model_fingerprint(const recsys_model *model, const recsys__net *net, char hex[65],
+                                        recsys_error *error) {
+  uint32_t count = net->network.weight_count;
+  const recsys_weight **sorted = recsys__alloc(count, sizeof *sorted);
+  if (sorted == NULL)
+    return recsys__no_memory(error, "a fingerprint");
+  for (uint32_t i = 0; i < count; i++)
+    sorted[i] = &net->network.weights[i];
+  qsort(sorted, count, sizeof *sorted, compare_names);
+  recsys__sha256 sha;
+  recsys__sha256_init(&sha);
+  hash_text(&sha, "recsys fingerprint 1");
+  hash_text(&sha, model->info.architecture);
+  hash_text(&sha, model->info.layer);
+  hash_text(&sha, model->info.recipe);
+  for (uint32_t i = 0; i < count; i++)
+    hash_weight(&sha, sorted[i]);
+  recsys__sha256_hex(&sha, hex);
+  recsys__free(sorted);
+  return RECSYS_OK;
+}
