@@ -24,13 +24,14 @@ class Inception(nn.Module):
         self.add_module("5x5", nn.Conv2d(r5, c5, 5, padding=2))
         self.add_module("pool_proj", nn.Conv2d(channels, pool, 1))
 
-    def get(self, name, x):
-        return torch.relu(self._modules[name](x))
+    def forward(self, x, name, seen):
+        def get(part, value):
+            seen["%s/%s" % (name, part)] = torch.relu(self._modules[part](value))
+            return seen["%s/%s" % (name, part)]
 
-    def forward(self, x):
-        pooled = nn.functional.max_pool2d(x, 3, stride=1, padding=1, ceil_mode=True)
-        return torch.cat([self.get("1x1", x), self.get("3x3", self.get("3x3_reduce", x)),
-                          self.get("5x5", self.get("5x5_reduce", x)), self.get("pool_proj", pooled)], 1)
+        pooled = seen["%s/pool" % name] = nn.functional.max_pool2d(x, 3, stride=1, padding=1, ceil_mode=True)
+        return torch.cat([get("1x1", x), get("3x3", get("3x3_reduce", x)), get("5x5", get("5x5_reduce", x)),
+                          get("pool_proj", pooled)], 1)
 
 
 class GoogLeNet(nn.Module):
@@ -83,7 +84,7 @@ class GoogLeNet(nn.Module):
         x = keep("conv2/norm2", lrn(x))
         x = keep("pool2/3x3_s2", pool(x))
         for name in self.table:
-            x = keep("inception_%s/output" % name, m["inception_" + name](x))
+            x = keep("inception_%s/output" % name, m["inception_" + name](x, "inception_" + name, seen))
             if name == "3b":
                 x = keep("pool3/3x3_s2", pool(x))
             if name == "4e":
