@@ -224,7 +224,7 @@ recsys_status pickle_persistent(pickle_machine *m, const pickle_value *id, pickl
     return bad_arguments(m);
   pickle_storage storage = {
       .key = part[2]->text, .dtype = globals[part[1]->integer].dtype, .count = (uint64_t)part[4]->integer};
-  size_t index;
+  size_t index = 0;
   recsys_status status = add_storage(m, &storage, &index);
   if (status != RECSYS_OK)
     return status;

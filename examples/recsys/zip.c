@@ -154,7 +154,7 @@ static recsys_status check_overlap(const file *f, const zip_archive *archive) {
 recsys_status zip_parse(zip_archive *archive, const uint8_t *data, size_t size, const char *name, recsys_error *error) {
   *archive = (zip_archive){0};
   file f = {data, size, name, error};
-  directory dir;
+  directory dir = {0};
   recsys_status status = find_directory(&f, &dir);
   if (status != RECSYS_OK)
     return status;
