@@ -1,0 +1,220 @@
+/* Opening stores and models from the command line. */
+#include "opening.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "json.h"
+#include "progress.h"
+
+const args_option opening_model_options[] = {
+    {"model", "MODEL",
+     "a safetensors file with a network's weights (recsys convert makes one from a .pth file), or\n"
+     "untrained:ARCHITECTURE[:SEED] for random weights, to try things out.\n"
+     "A store remembers it: needed for the first pictures only",
+     "--model resnet50.safetensors, --model untrained:squeezenet1_1:7"},
+    {"architecture", "NAME", "of a file that does not name its network and cannot be recognised by its tensors",
+     "--architecture vgg16"},
+    {"layer", "NAME", "which activation is the embedding (default: the file's, else the architecture's usual one)",
+     "--layer fc2"},
+    {"recipe", "NAME", "how pixels become input: torchvision, keras, caffe, ... (default: as for --layer)",
+     "--recipe keras"},
+    {"precision", "KIND", "float32, bfloat16, or auto: bfloat16 where it is fast and agrees", "--precision float32"},
+    {"threads", "N", "threads to use (default: every processor)", "--threads 4"},
+    {0},
+};
+
+recsys_store *opening_store(const args *a, const char *path, uint32_t flags) {
+  recsys_store *store = NULL;
+  recsys_error error = {0};
+  progress p;
+  progress_begin(&p, "Loading", "rows", 0, 0);
+  recsys_store_options options = {
+      .struct_size = sizeof options, .flags = flags, .progress = progress_callback, .progress_user = &p};
+  uint64_t threads = 0;
+  if (args_whole(a, "threads", 1, 4096, &threads)) {
+    options.threads = (uint32_t)threads;
+    if (recsys_store_open(&store, path, &options, &error))
+      say_error(&error);
+  }
+  progress_end(&p);
+  return store;
+}
+
+/* ---- What a store says about itself */
+
+static char *copy_member(const json_t *object, const char *name) {
+  return need_copy(json_string_value(json_object_get(object, name)));
+}
+
+static void read_description(store_facts *facts, const char *description) {
+  json_t *object = description ? json_loads(description, 0, NULL) : NULL;
+  const json_t *trained = json_object_get(object, "trained");
+  facts->model = copy_member(object, "model");
+  facts->layer = copy_member(object, "layer");
+  facts->recipe = copy_member(object, "recipe");
+  facts->untrained = trained && !json_is_true(trained);
+  json_decref(object);
+}
+
+static void read_spaces(store_facts *facts, const json_t *spaces) {
+  size_t i;
+  const json_t *space;
+  json_array_foreach(spaces, i, space) {
+    const char *fingerprint = json_string_value(json_object_get(space, "fingerprint"));
+    if (fingerprint && !strcmp(fingerprint, facts->info.fingerprint))
+      read_description(facts, json_string_value(json_object_get(space, "description")));
+  }
+}
+
+static size_t read_fields(store_facts *facts, const json_t *fields, const char *kind) {
+  size_t i, before = facts->n_fields;
+  const json_t *field;
+  json_array_foreach(fields, i, field) {
+    const char *name = json_string_value(json_object_get(field, "name"));
+    const char *its_kind = json_string_value(json_object_get(field, "kind"));
+    if (!name || !its_kind || strcmp(its_kind, kind) != 0)
+      continue;
+    facts->fields = need_more(facts->fields, facts->n_fields + 1, sizeof *facts->fields);
+    facts->fields[facts->n_fields++] = need_copy(name);
+  }
+  return facts->n_fields - before;
+}
+
+static char *describe(recsys_store *store, recsys_error *error) {
+  size_t length = 0;
+  if (recsys_store_describe(store, NULL, 0, &length, error))
+    return NULL;
+  char *description = need(length + 1, 1);
+  if (recsys_store_describe(store, description, length + 1, NULL, error)) {
+    free(description);
+    return NULL;
+  }
+  return description;
+}
+
+bool opening_facts(recsys_store *store, store_facts *facts) {
+  recsys_error error = {0};
+  *facts = (store_facts){.info = {.struct_size = sizeof facts->info}};
+  char *description = NULL;
+  if (recsys_store_get_info(store, &facts->info, &error) || !(description = describe(store, &error))) {
+    say_error(&error);
+    return false;
+  }
+  json_t *object = json_loads(description, 0, NULL);
+  read_spaces(facts, json_object_get(object, "spaces"));
+  const json_t *fields = json_object_get(object, "fields");
+  facts->n_labels = read_fields(facts, fields, "label");
+  facts->n_numbers = read_fields(facts, fields, "number");
+  read_fields(facts, fields, "text");
+  json_decref(object);
+  free(description);
+  return true;
+}
+
+void opening_free_facts(store_facts *facts) {
+  for (size_t i = 0; i < facts->n_fields; i++)
+    free(facts->fields[i]);
+  free(facts->fields);
+  free(facts->model);
+  free(facts->layer);
+  free(facts->recipe);
+  *facts = (store_facts){0};
+}
+
+/* ---- Models */
+
+static const char untrained_word[] = "untrained:";
+
+/* Cuts "untrained:ARCHITECTURE[:SEED]"; NULL: the seed is no number. */
+static char *untrained_architecture(const char *spec, uint64_t *seed) {
+  char *architecture = need_copy(spec + strlen(untrained_word)), *colon = strchr(architecture, ':'), *end = NULL;
+  if (!colon)
+    return architecture;
+  *colon = '\0';
+  errno = 0;
+  *seed = strtoull(colon + 1, &end, 10);
+  if (colon[1] >= '0' && colon[1] <= '9' && !*end && !errno)
+    return architecture;
+  free(architecture);
+  return NULL;
+}
+
+static recsys_model *open_spec(const args *a, const char *spec, recsys_model_options *options, int *code) {
+  recsys_model *model = NULL;
+  recsys_error error = {0};
+  recsys_status status;
+  if (!strncmp(spec, untrained_word, strlen(untrained_word))) {
+    char *architecture = untrained_architecture(spec, &options->seed);
+    if (!architecture) {
+      *code = args_misuse(a, "--model is untrained:ARCHITECTURE[:SEED] with a whole number as seed, not \"%s\"", spec);
+      return NULL;
+    }
+    status = recsys_model_create(&model, architecture, options, &error);
+    free(architecture);
+  } else {
+    status = recsys_model_open(&model, spec, options, &error);
+  }
+  if (status)
+    *code = say_error(&error);
+  return model;
+}
+
+static bool read_precision(const args *a, recsys_model_options *options) {
+  static const char *const words[] = {"auto", "float32", "bfloat16"};
+  const char *word = args_get(a, "precision", "auto");
+  for (uint32_t i = 0; i < 3; i++) {
+    if (!strcmp(word, words[i])) {
+      options->precision = i;
+      return true;
+    }
+  }
+  args_misuse(a, "--precision is auto, float32 or bfloat16, not \"%s\"", word);
+  return false;
+}
+
+static const char *spec_of(const args *a, const store_facts *remembered) {
+  return args_get(a, "model", remembered ? remembered->model : NULL);
+}
+
+recsys_model *opening_model(const args *a, const store_facts *remembered, recsys_model_info *info, int *code) {
+  const char *spec = spec_of(a, remembered);
+  uint64_t threads = 0;
+  recsys_error error = {0};
+  recsys_model_options options = {.struct_size = sizeof options,
+                                  .architecture = args_get(a, "architecture", NULL),
+                                  .layer = args_get(a, "layer", remembered ? remembered->layer : NULL),
+                                  .recipe = args_get(a, "recipe", remembered ? remembered->recipe : NULL)};
+  *code = MISUSED;
+  if (!spec)
+    args_misuse(a, "which network? Give --model FILE, or --model untrained:squeezenet1_1 to try things out");
+  if (!spec || !read_precision(a, &options) || !args_whole(a, "threads", 1, 4096, &threads))
+    return NULL;
+  options.threads = (uint32_t)threads;
+  recsys_model *model = open_spec(a, spec, &options, code);
+  *info = (recsys_model_info){.struct_size = sizeof *info};
+  if (model && recsys_model_get_info(model, info, &error)) {
+    *code = say_error(&error);
+    recsys_model_close(model);
+    model = NULL;
+  }
+  return model;
+}
+
+char *opening_description(const args *a, const store_facts *remembered, const recsys_model_info *info) {
+  const char *spec = spec_of(a, remembered);
+  char *path = strncmp(spec, untrained_word, strlen(untrained_word)) ? realpath(spec, NULL) : NULL;
+  json_t *object = json_object();
+  json_object_set_new(object, "model", json_text(path ? path : spec));
+  json_object_set_new(object, "architecture", json_string(info->architecture));
+  json_object_set_new(object, "layer", json_string(info->layer));
+  json_object_set_new(object, "recipe", json_string(info->recipe));
+  json_object_set_new(object, "trained", json_boolean(info->trained));
+  char *description = json_dumps(object, JSON_COMPACT);
+  json_decref(object);
+  free(path);
+  return description;
+}
