@@ -228,9 +228,10 @@ def samples_of(kind, depth, width=19, height=13):
     return picture >> (8 - depth)
 
 
-def expected_16(samples, kind, transparent=None):
-    """16 bits by the PNG specification: the upper byte; the one transparent colour is compared in full."""
-    high = (samples >> 8).astype(np.float64)
+def by_specification(samples, kind, depth, transparent=None):
+    """Where Pillow is odd: of 16 bits the upper 8 (it clips 16-bit grey), fewer than 8 bits are spread over 0..255, and
+    the transparent colour is compared before that (it compares afterwards)."""
+    high = (samples >> 8 if depth == 16 else samples * (255 // (2**depth - 1))).astype(np.float64)
     if kind == GREY:
         colour, alpha = np.repeat(high, 3, axis=2), np.full(high.shape[:2], 255.0)
     elif kind == GREY_ALPHA:
@@ -262,7 +263,7 @@ def write_pngs():
                 stem = "%s_%d%s" % (name, depth, "_interlaced" if interlaced else "")
                 samples = samples_of(kind, depth)
                 palette = random.randint(0, 256, (2**depth, 3)) if kind == PALETTE else None
-                rgb = expected_16(samples, kind) if depth == 16 else None
+                rgb = by_specification(samples, kind, depth) if depth == 16 else None
                 write_png(stem + ".png", png(samples, kind, depth, interlaced, palette), rgb)
                 write_png_trns(stem, samples, kind, depth, interlaced, palette, random)
     for width, height in ((1, 1), (1, 9), (9, 1), (3, 2)):
@@ -296,10 +297,8 @@ def write_png_trns(stem, samples, kind, depth, interlaced, palette, random):
         transparent = samples[4, 5].copy()
         samples[2:6, 3:9] = transparent
         trns = b"".join(struct.pack(">H", v) for v in transparent)
-        rgb = None
-        if depth == 16:
-            samples[0, 0] = transparent ^ 1  # nearly transparent: the lower byte differs
-            rgb = expected_16(samples, kind, transparent)
+        samples[0, 0] = transparent ^ 1  # nearly transparent: at 16 bits only the lower byte differs
+        rgb = None if depth == 8 else by_specification(samples, kind, depth, transparent)
         write_png(stem + "_trns.png", png(samples, kind, depth, interlaced, None, trns), rgb)
 
 

@@ -45,6 +45,7 @@ int main(void) {
       return 2;
     }
     answer(path, width, height, strcmp(filter, "nearest") == 0 ? RECSYS__NEAREST : RECSYS__BILINEAR);
+    fflush(stdout);
   }
   return 0;
 }
