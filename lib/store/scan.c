@@ -36,8 +36,7 @@
 
 enum {
   BLOCK_BYTES = 1 << 14, /* codes of one block, while the next one is fetched: both fit the first-level cache */
-  RANGE_BYTES = 1 << 20, /* codes that a thread takes at a time */
-  PART_BYTES = 1 << 18   /* codes that are worth a thread */
+  RANGE_BYTES = 1 << 19  /* codes that a thread takes at a time */
 };
 
 static const double float_slack = 4e-6;
@@ -49,7 +48,7 @@ typedef struct search {
   recsys__probe *probes; /* one per query row */
   void *memory;          /* of the probes */
   bool full;             /* k is so large that estimates save nothing: score every row */
-  size_t block_rows, chunks, range_chunks;
+  size_t block_rows, range_rows, ranges_per_chunk, ranges;
   size_t parts;
   recsys__best *bests; /* one per part */
   _Atomic size_t next_range;
@@ -170,64 +169,73 @@ static void scan_block(search *s, recsys__best *best, const recsys__probe *probe
   }
 }
 
-static size_t visible_rows(const search *s, size_t chunk) {
+/* Some rows of one chunk. */
+typedef struct range {
+  const recsys__chunk *chunk; /* NULL: no more */
+  size_t first, end;
+} range;
+
+static range next_range(search *s) {
+  size_t index = atomic_fetch_add_explicit(&s->next_range, 1, memory_order_relaxed);
+  if (index >= s->ranges)
+    return (range){NULL, 0, 0};
+  size_t chunk = index / s->ranges_per_chunk, first = index % s->ranges_per_chunk * s->range_rows;
   size_t left = s->rows->count - chunk * s->rows->chunk_rows;
-  return left < s->rows->chunk_rows ? left : s->rows->chunk_rows;
+  size_t visible = left < s->rows->chunk_rows ? left : s->rows->chunk_rows;
+  size_t end = first + s->range_rows < visible ? first + s->range_rows : visible;
+  return (range){s->rows->chunks[chunk], first, end};
 }
 
-/* `after`: the codes that come next, or NULL. */
-static void scan_chunk(search *s, recsys__best *best, size_t index, const uint8_t *after) {
-  const recsys__chunk *chunk = s->rows->chunks[index];
-  size_t visible = visible_rows(s, index);
-  for (size_t first = 0; first < visible; first += s->block_rows) {
-    size_t end = first + s->block_rows < visible ? first + s->block_rows : visible;
-    const uint8_t *ahead = end < visible ? chunk->codes + end * s->rows->code_stride : after;
+static const uint8_t *codes_at(const search *s, const recsys__chunk *chunk, size_t slot) {
+  return chunk ? chunk->codes + slot * s->rows->code_stride : NULL;
+}
+
+static void scan_range(search *s, recsys__best *best, range now, range next) {
+  for (size_t first = now.first; first < now.end; first += s->block_rows) {
+    size_t end = first + s->block_rows < now.end ? first + s->block_rows : now.end;
+    const uint8_t *ahead = end < now.end ? codes_at(s, now.chunk, end) : codes_at(s, next.chunk, next.first);
     for (size_t q = 0; q < s->query->query_count; q++)
-      scan_block(s, best, &s->probes[q], chunk, first, end - first, q ? NULL : ahead);
+      scan_block(s, best, &s->probes[q], now.chunk, first, end - first, q ? NULL : ahead);
   }
 }
 
-static void score_chunk(search *s, recsys__best *best, size_t index) {
-  const recsys__chunk *chunk = s->rows->chunks[index];
-  size_t visible = visible_rows(s, index);
-  for (size_t slot = 0; slot < visible; slot++)
-    if (admitted(s, chunk->items[slot]))
+static void score_range(search *s, recsys__best *best, range now) {
+  for (size_t slot = now.first; slot < now.end; slot++)
+    if (admitted(s, now.chunk->items[slot]))
       for (size_t q = 0; q < s->query->query_count; q++)
-        score_row(s, best, &s->probes[q], chunk, slot);
+        score_row(s, best, &s->probes[q], now.chunk, slot);
 }
 
+/* A range is taken before the one in hand is finished, so that its first codes can be fetched. */
 static void scan_part(void *context, size_t part) {
   search *s = context;
-  for (;;) {
-    size_t range = atomic_fetch_add_explicit(&s->next_range, 1, memory_order_relaxed);
-    if (range > s->chunks / s->range_chunks)
-      return;
-    size_t first = range * s->range_chunks, end = first + s->range_chunks;
-    end = end < s->chunks ? end : s->chunks;
-    for (size_t c = first; c < end; c++)
-      if (s->full)
-        score_chunk(s, &s->bests[part], c);
-      else
-        scan_chunk(s, &s->bests[part], c, c + 1 < end ? s->rows->chunks[c + 1]->codes : NULL);
+  range next;
+  for (range now = next_range(s); now.chunk; now = next) {
+    next = next_range(s);
+    if (s->full)
+      score_range(s, &s->bests[part], now);
+    else
+      scan_range(s, &s->bests[part], now, next);
   }
 }
 
 /* -- the whole */
 
-static size_t at_least_one(size_t n) {
-  return n ? n : 1;
+static size_t divide_up(size_t n, size_t by) {
+  return (n + by - 1) / by;
 }
 
 static void plan(search *s, size_t k, uint32_t threads) {
   const recsys__rows *rows = s->rows;
-  size_t chunk_bytes = rows->chunk_rows * rows->code_stride, bytes = rows->count * rows->code_stride;
-  size_t fit = BLOCK_BYTES / rows->code_stride / 4 * 4;
+  size_t fit = BLOCK_BYTES / rows->code_stride / 4 * 4, most = recsys__thread_count(threads);
   s->block_rows = fit < 4 ? 4 : fit > RECSYS__BLOCK_ROWS ? RECSYS__BLOCK_ROWS : fit;
-  s->chunks = (rows->count + rows->chunk_rows - 1) / rows->chunk_rows;
-  s->range_chunks = at_least_one(RANGE_BYTES / chunk_bytes);
+  s->ranges_per_chunk = divide_up(rows->chunk_rows * rows->code_stride, RANGE_BYTES);
+  s->range_rows = divide_up(rows->chunk_rows, s->ranges_per_chunk);
+  s->ranges_per_chunk = divide_up(rows->chunk_rows, s->range_rows);
+  size_t last = rows->count - 1;
+  s->ranges = last / rows->chunk_rows * s->ranges_per_chunk + last % rows->chunk_rows / s->range_rows + 1;
   s->full = k >= rows->items.count / 4;
-  s->parts = at_least_one(bytes / PART_BYTES);
-  s->parts = s->parts < recsys__thread_count(threads) ? s->parts : recsys__thread_count(threads);
+  s->parts = s->ranges < most ? s->ranges : most;
 }
 
 static bool make_bests(search *s, size_t k) {
