@@ -113,7 +113,7 @@ static void abandon(work *w, size_t first, recsys_status status) {
 /* How many threads may decode while the network runs; 0: decode between two runs. */
 static uint32_t threads_beside(const recsys_model *model) {
   if (strcmp(recsys__loaded_info(model->loaded)->device, "cpu") != 0)
-    return recsys__cpu_count();
+    return model->threads;
   uint32_t all = recsys__cpu_count();
   return all > model->threads ? all - model->threads : 0;
 }
@@ -142,7 +142,7 @@ static recsys_status run_batch(work *w, batch *b, batch *next, recsys_error *err
 }
 
 static recsys_status run_all(work *w, const recsys_embed_options *options, recsys_error *error) {
-  decode(w, &w->batches[0], 0, recsys__cpu_count());
+  decode(w, &w->batches[0], 0, w->model->threads);
   for (size_t done = 0, turn = 0; done < w->n; turn++) {
     batch *b = &w->batches[turn % 2];
     recsys_status status = run_batch(w, b, &w->batches[(turn + 1) % 2], error);
@@ -152,8 +152,6 @@ static recsys_status run_all(work *w, const recsys_embed_options *options, recsy
     }
     done += b->count;
     if (options->progress != NULL && options->progress(options->progress_user, "embed", done, w->n) != 0) {
-      if (done == w->n)
-        break; /* nothing is left to cancel */
       abandon(w, done, RECSYS_ECANCELLED);
       return recsys__fail(error, RECSYS_ECANCELLED, 0, "cancelled after %zu of %zu pictures", done, w->n);
     }

@@ -71,19 +71,23 @@ static double now(void) {
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* The least seconds of a few runs after one that warms up; negative: it failed. */
-static double measure(recsys__loaded *loaded, const float *input, float *rows) {
-  double best = -1;
-  for (int i = 0; i <= TRIAL_RUNS; i++) {
-    double start = now();
-    if (recsys__loaded_start(loaded, input, TRIAL_PICTURES, RECSYS__OUTPUT_EMBEDDING, rows, NULL) != RECSYS_OK ||
-        recsys__loaded_wait(loaded, NULL) != RECSYS_OK)
-      return -1;
-    double seconds = now() - start;
-    if (i > 0 && (best < 0 || seconds < best))
-      best = seconds;
-  }
-  return best;
+/* Seconds of one run; negative: it failed. */
+static double run_once(recsys__loaded *loaded, const float *input, float *rows) {
+  double start = now();
+  if (recsys__loaded_start(loaded, input, TRIAL_PICTURES, RECSYS__OUTPUT_EMBEDDING, rows, NULL) != RECSYS_OK ||
+      recsys__loaded_wait(loaded, NULL) != RECSYS_OK)
+    return -1;
+  return now() - start;
+}
+
+/* The least seconds of each over a few runs that take turns, after one that warms up; negative: it failed. */
+static void measure(const trial *t, recsys__loaded *const loaded[2], double best[2]) {
+  for (int i = 0; i <= TRIAL_RUNS; i++)
+    for (int k = 0; k < 2; k++) {
+      double seconds = run_once(loaded[k], t->input, t->rows[k]);
+      if (i <= 1 || seconds < best[k])
+        best[k] = seconds;
+    }
 }
 
 static double cosine(const float *a, const float *b, size_t n) {
@@ -102,7 +106,10 @@ static double cosine(const float *a, const float *b, size_t n) {
 /* Sets `why`; true: bfloat16 it is. */
 static bool prefer_bfloat16(const trial *t, recsys__loaded *full, recsys__loaded *half) {
   recsys_model *model = t->model;
-  double slow = measure(full, t->input, t->rows[0]), fast = measure(half, t->input, t->rows[1]), worst = 1;
+  recsys__loaded *const loaded[2] = {full, half};
+  double best[2], worst = 1;
+  measure(t, loaded, best);
+  double slow = best[0], fast = best[1];
   for (int i = 0; i < TRIAL_PICTURES; i++) {
     size_t at = (size_t)i * model->dims[0];
     worst = fmin(worst, cosine(t->rows[0] + at, t->rows[1] + at, model->dims[0]));

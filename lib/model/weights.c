@@ -52,26 +52,27 @@ static recsys_status check_format(const recsys__tensors *tensors, const char *pa
   return RECSYS_OK;
 }
 
-/* The architecture: from the options, the metadata, or the tensors' names; and how many classes the file has. */
+/* The architecture: from the options, the metadata, or the tensors' names; and how many classes the file has. Where the
+ * tensors do not fit what was named, filling says which one is wrong. */
 static recsys_status find_architecture(const recsys_model *model, const recsys__tensors *tensors,
                                        const recsys__architecture **about, uint64_t *classes, recsys_error *error) {
-  const recsys__architecture *guess = recsys__architecture_guess(tensors, classes);
-  const char *name = model->options.architecture;
+  const char *name = model->options.architecture, *count = metadata(tensors, "classes");
   if (name == NULL)
     name = metadata(tensors, "architecture");
-  *about = name != NULL ? recsys__architecture_find(name) : guess;
+  *about = recsys__architecture_find(name);
   if (*about == NULL && name != NULL)
     return recsys__fail(error, RECSYS_EUNSUPPORTED, 0, "%.120s is for architecture '%.40s', which is not known here",
                         model->source, name);
-  if (*about == NULL)
+  if (*about != NULL && count != NULL && recsys__parse_uint64(count, classes))
+    return RECSYS_OK;
+  const recsys__architecture *guess = recsys__architecture_guess(tensors, classes);
+  if (*about == NULL && guess == NULL)
     return recsys__fail(error, RECSYS_EUNSUPPORTED, 0,
                         "%.120s: its tensor names fit no known architecture; name one in the options", model->source);
-  /* Where the tensors do not fit what was named, filling says which one is wrong. */
-  if (*about != guess) {
-    const char *given = metadata(tensors, "classes");
-    if (given == NULL || !recsys__parse_uint64(given, classes))
-      *classes = (*about)->classes;
-  }
+  if (*about == NULL)
+    *about = guess;
+  else if (*about != guess)
+    *classes = (*about)->classes;
   return RECSYS_OK;
 }
 

@@ -251,7 +251,7 @@ START_TEST(allocation_fails) {
   size_t failures = 0;
   for (size_t n = 1;; n++) {
     recsys__loaded *loaded = NULL;
-    recsys__fail_allocation(n, false);
+    recsys__fail_allocation(n, true);
     recsys_status status = recsys__engine_open(&engine, "fake", fake, &error);
     if (status == RECSYS_OK)
       status = recsys__loaded_open(&loaded, engine, &net.network, &options, &error);
