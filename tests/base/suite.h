@@ -10,18 +10,25 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static inline int run_suite(const char *name, const TTest *const *tests, size_t count) {
+/* set_up and tear_down surround each test; NULL: none. */
+static inline int run_suite_with(const char *name, const TTest *const *tests, size_t count, void (*set_up)(void),
+                                 void (*tear_down)(void)) {
   Suite *suite = suite_create(name);
   TCase *tcase = tcase_create(name);
+  tcase_add_checked_fixture(tcase, set_up, tear_down);
   for (size_t i = 0; i < count; i++) {
     tcase_add_test(tcase, tests[i]);
   }
   suite_add_tcase(suite, tcase);
   SRunner *runner = srunner_create(suite);
   srunner_run_all(runner, CK_ENV);
-  int failed = srunner_ntests_failed(runner);
+  int failed = srunner_ntests_failed(runner) + (srunner_ntests_run(runner) == 0);
   srunner_free(runner);
   return failed == 0 ? 0 : 1;
+}
+
+static inline int run_suite(const char *name, const TTest *const *tests, size_t count) {
+  return run_suite_with(name, tests, count, NULL, NULL);
 }
 
 /* An empty folder; removed, with its files, by remove_folder. */
