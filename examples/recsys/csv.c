@@ -23,6 +23,7 @@ struct csv {
   char *path;
   int file;
   bool at_end;
+  int reason; /* why reading failed; 0: it did not */
   char *buffer;
   size_t begin, end, capacity; /* what is not consumed lies in begin..end */
   uint64_t consumed, size;
@@ -45,7 +46,7 @@ __attribute__((format(printf, 3, 4))) static csv_status fail(csv *c, csv_status 
   return status;
 }
 
-/* Reads on; false at the end of the file and on errors (errno is set then). */
+/* Reads on; false at the end of the file, and on errors (reason says which). */
 static bool fill(csv *c) {
   if (c->begin) {
     memmove(c->buffer, c->buffer + c->begin, c->end - c->begin);
@@ -62,8 +63,7 @@ static bool fill(csv *c) {
   } while (n < 0 && errno == EINTR);
   if (n <= 0) {
     c->at_end = true;
-    if (n == 0)
-      errno = 0;
+    c->reason = n < 0 ? errno : 0;
     return false;
   }
   c->end += (size_t)n;
@@ -107,30 +107,60 @@ static void skip_line(csv *c) {
   }
 }
 
-/* Finds the end of the record at begin: *length without, *whole with its line break. */
-static csv_status delimit(csv *c, size_t *length, size_t *whole) {
-  bool quoted = false;
-  for (size_t i = 0;; i++) {
-    /* A CR needs its follower in the buffer. */
-    while (c->begin + i + 1 >= c->end && !c->at_end) {
-      if (!fill(c) && errno)
-        return fail(c, CSV_BROKEN, "%s", strerror(errno));
-    }
-    if (c->begin + i >= c->end) {
-      *length = *whole = i;
-      return quoted ? fail(c, CSV_BAD, "a quote is opened and never closed") : CSV_RECORD;
-    }
-    char byte = c->buffer[c->begin + i];
-    if (byte == '"') {
-      quoted = !quoted;
-    } else if (!quoted && (byte == '\n' || byte == '\r')) {
-      *length = i;
-      *whole = after_break(c, c->begin + i) - c->begin;
-      return CSV_RECORD;
-    }
-    if (i >= MAX_RECORD)
+/* The byte at offset i of the record, -1 at the end of the file, -2 when the file cannot be read. */
+static int byte_at(csv *c, size_t i) {
+  while (c->begin + i >= c->end) {
+    if (c->at_end || !fill(c))
+      return c->reason ? -2 : -1;
+  }
+  return (unsigned char)c->buffer[c->begin + i];
+}
+
+static bool ends_field(int byte) {
+  return byte == ',' || byte == '\n' || byte == '\r' || byte < 0;
+}
+
+/* Finds the end of the field at offset *i; says what is wrong with its quotes. */
+static csv_status delimit_field(csv *c, size_t *i, size_t number) {
+  bool quoted = byte_at(c, *i) == '"';
+  for (*i += quoted;; ++*i) {
+    int byte = byte_at(c, *i);
+    if (*i >= MAX_RECORD)
       return fail(c, CSV_BAD,
                   quoted ? "a quote is opened and not closed within 1 MiB" : "the line is longer than 1 MiB");
+    if (quoted && byte == -1)
+      return fail(c, CSV_BAD, "a quote is opened and never closed");
+    if (byte == -2 || (!quoted && ends_field(byte)))
+      return CSV_RECORD;
+    if (byte != '"')
+      continue;
+    if (quoted && byte_at(c, *i + 1) == '"') {
+      ++*i;
+    } else if (quoted && ends_field(byte_at(c, *i + 1))) {
+      ++*i;
+      return CSV_RECORD;
+    } else {
+      return fail(c, CSV_BAD, "a quote stands inside field %zu: a field with quotes is written \"like \"\"this\"\"\"",
+                  number);
+    }
+  }
+}
+
+/* Finds the end of the record at begin: *length without, *whole with its line break. */
+static csv_status delimit(csv *c, size_t *length, size_t *whole) {
+  size_t i = 0, number = 1;
+  for (;; i++) {
+    csv_status status = delimit_field(c, &i, number++);
+    if (status != CSV_RECORD)
+      return status;
+    int byte = byte_at(c, i);
+    if (byte == ',')
+      continue;
+    if (byte == -2)
+      return fail(c, CSV_BROKEN, "%s", strerror(c->reason));
+    *length = i;
+    *whole = i + (byte >= 0) + (byte == '\r' && byte_at(c, i + 1) == '\n');
+    return CSV_RECORD;
   }
 }
 
@@ -142,42 +172,31 @@ static csv_status check_bytes(csv *c, const char *record, size_t length) {
               record[good] ? "the text is not UTF-8 (byte %zu of the line)" : "byte %zu of the line is zero", good + 1);
 }
 
-/* Unquotes the field at *at in place, moves *at to the comma or NUL after it; false: characters around the quotes. */
-static bool cut_field(char **at) {
-  char *from = *at, *to = *at;
-  if (*from != '"') {
-    from += strcspn(from, ",\"");
-    *at = from;
-    return *from != '"';
+/* Unquotes the field at `at` in place; returns where the comma or NUL after it was. */
+static char *cut_field(char *at) {
+  if (*at != '"')
+    return at + strcspn(at, ",");
+  char *to = at;
+  for (at++; !(at[0] == '"' && at[1] != '"'); at++) {
+    at += *at == '"';
+    *to++ = *at;
   }
-  for (from++; *from; from++) {
-    if (*from == '"' && from[1] == '"')
-      from++;
-    else if (*from == '"')
-      break;
-    *to++ = *from;
-  }
-  *at = from + (*from == '"');
-  bool fine = **at == ',' || !**at;
-  if (fine)
-    *to = '\0'; /* at the closing quote or before it */
-  return fine;
+  *to = '\0'; /* at the closing quote or before it */
+  return at + 1;
 }
 
 static csv_status cut(csv *c) {
   char *at = c->record;
   c->n_fields = 0;
-  for (;;) {
+  for (;; at++) {
     if (c->n_fields == MAX_FIELDS)
       return fail(c, CSV_BAD, "there are more than %d fields", MAX_FIELDS);
     c->fields = need_more(c->fields, c->n_fields + 1, sizeof *c->fields);
     c->fields[c->n_fields++] = at;
-    if (!cut_field(&at))
-      return fail(c, CSV_BAD, "a quote stands inside field %zu: a field with quotes is written \"like \"\"this\"\"\"",
-                  c->n_fields);
+    at = cut_field(at);
     if (!*at)
       return CSV_RECORD;
-    *at++ = '\0';
+    *at = '\0';
   }
 }
 

@@ -1,0 +1,180 @@
+#!/bin/sh
+# The whole job in one command: builds the library, draws a small catalogue (or takes yours), and prints ranked lists,
+# also as a page with pictures. Everything it makes lies in build/quickstart. Run it again as often as you like.
+set -eu
+
+usage() {
+  cat << 'USAGE'
+Usage: sh examples/quickstart.sh [--data DIR] [--model FILE] [OPTION...]
+
+  --data DIR      your own data instead of the drawn catalogue:
+                    DIR/images/      JPEG and PNG files; an item's key is the file's name without extension
+                    DIR/ratings.csv  columns user, item, rating and perhaps time (recsys rate --help names others)
+                    DIR/items.csv    need not be there: a column item (or id) and what is known about the items;
+                                     title, name, description, url and image are texts, price, year, stock and rating
+                                     are numbers, every other column is a field of labels
+  --model FILE    a network's weights as safetensors (recsys convert makes them from torchvision's .pth files);
+                  without it an UNTRAINED network stands in, which tells colour and coarse pattern apart only
+  --layer NAME, --recipe NAME, --precision KIND
+                  as for recsys add
+  --ranker TEXT   as for recsys recommend (default: visual)
+  -k N            entries in a list (default 8)
+  --help          print this
+
+e.g. sh examples/quickstart.sh
+     sh examples/quickstart.sh --data shop/ --model resnet50.safetensors
+USAGE
+}
+
+misuse() {
+  echo "quickstart: $*" >&2
+  echo "Try: sh examples/quickstart.sh --help" >&2
+  exit 2
+}
+
+root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
+build=$root/build/quickstart
+data='' model='' layer='' recipe='' precision='' redrawn='' ranker=visual k=8
+
+while [ $# -gt 0 ]; do
+  case $1 in
+    --help | -h) usage; exit 0 ;;
+    --data | --model | --layer | --recipe | --precision | --ranker | -k) [ $# -ge 2 ] || misuse "$1 needs a value" ;;
+    *) misuse "there is no option $1" ;;
+  esac
+  case $1 in
+    --data) data=$2 ;;
+    --model) model=$2 ;;
+    --layer) layer=$2 ;;
+    --recipe) recipe=$2 ;;
+    --precision) precision=$2 ;;
+    --ranker) ranker=$2 ;;
+    -k) k=$2 ;;
+  esac
+  shift 2
+done
+
+# What is wrong with the arguments is said before minutes are spent on building.
+if [ -n "$data" ]; then
+  [ -d "$data/images" ] || misuse "$data/images is no folder"
+  [ -f "$data/ratings.csv" ] || misuse "$data/ratings.csv is not there"
+  data=$(CDPATH='' cd -- "$data" && pwd)
+fi
+if [ -n "$model" ]; then
+  [ -f "$model" ] || misuse "$model is no file"
+  model=$(CDPATH='' cd -- "$(dirname -- "$model")" && pwd)/$(basename -- "$model")
+fi
+
+step() { printf '\n== %s\n' "$*"; }
+
+step "Debian packages"
+# shellcheck source=tests/packages.sh
+. "$root/tests/packages.sh"
+# shellcheck disable=SC2086
+recsys_install_packages $recsys_build_packages
+echo "all there"
+
+step "Building in build/quickstart"
+launchers=
+if command -v ccache > /dev/null; then
+  launchers="-DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache"
+fi
+mkdir -p "$build"
+# shellcheck disable=SC2086
+cmake -S "$root" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DRECSYS_ENGINES=torch -DRECSYS_TESTS=OFF $launchers > "$build/configure.log" 2>&1 ||
+  { cat "$build/configure.log" >&2; exit 1; }
+NINJA_STATUS='[%f of %t, %o/s, %e s] ' cmake --build "$build" --parallel "$(nproc)"
+recsys=$build/examples/recsys/recsys
+
+if [ -z "$data" ]; then
+  step "Drawing a catalogue"
+  data=$build/catalogue
+  if [ -f "$data/complete" ] && [ -z "$(find "$build/examples/catalogue/catalogue" -newer "$data/complete")" ]; then
+    echo "it is there: $data"
+  else
+    redrawn=yes
+    rm -rf "$data"
+    "$build/examples/catalogue/catalogue" "$data"
+    touch "$data/complete"
+  fi
+fi
+
+# The columns of items.csv by their names: "NAME,NAME,..." for --fields, --numbers and --texts.
+columns() {
+  head -n 1 "$data/items.csv" | tr -d '\r"' | sed '1s/^\xef\xbb\xbf//' | awk -F, -v want="$1" '{
+    for (i = 1; i <= NF; i++) {
+      name = tolower($i); kind = "fields"
+      if (name ~ /^(item|item_id|itemid|movieid|sku|product_id|id)$/ || name == "") kind = "key"
+      else if (name ~ /^(title|name|description|url|image|productdisplayname)$/) kind = "texts"
+      else if (name ~ /^(price|year|stock|rating)$/) kind = "numbers"
+      if (kind == want) { printf "%s%s", separator, $i; separator = "," }
+    }
+  }'
+}
+
+# A store holds the embeddings of one model over one set of data: each pair has its own.
+store=$build/shop-$(printf '%s|%s|%s|%s' "$data" "$model" "$layer" "$recipe" | cksum | cut -d ' ' -f 1).recsys
+page=${store%.recsys}.html
+set -- --model "${model:-untrained:squeezenet1_1:7}"
+[ -z "$layer" ] || set -- "$@" --layer "$layer"
+[ -z "$recipe" ] || set -- "$@" --recipe "$recipe"
+[ -z "$precision" ] || set -- "$@" --precision "$precision"
+title=title
+if [ -f "$data/items.csv" ]; then
+  set -- "$@" --labels "$data/items.csv"
+  for kind in fields numbers texts; do
+    names=$(columns "$kind")
+    [ -z "$names" ] || set -- "$@" "--$kind" "$names"
+    case ",$names," in *,productDisplayName,*) title=productDisplayName ;; esac
+  done
+fi
+
+step "Pictures to embeddings, into $store"
+[ -z "$redrawn" ] || rm -f "$store" "$store-wal" "$store-shm"
+"$recsys" add "$store" --images "$data/images" "$@"
+
+step "Ratings"
+"$recsys" rate "$store" "$data/ratings.csv"
+
+step "Items like this one"
+# Keys may hold anything but line breaks: lines become arguments.
+IFS='
+'
+set -f
+# shellcheck disable=SC2046
+set -- $("$recsys" list "$store" --embedded --sample 3)
+unset IFS
+[ $# -gt 0 ] || { echo "No picture could be used." >&2; exit 1; }
+"$recsys" similar "$store" -k "$k" --title-field "$title" --html "$page" --html-title "What librecsys makes of it" -- "$@"
+
+step "For this shopper"
+IFS='
+'
+# shellcheck disable=SC2046
+set -- $("$recsys" list "$store" --users --min-ratings 5 --sample 3)
+unset IFS
+if [ $# -gt 0 ]; then
+  "$recsys" recommend "$store" --ranker "$ranker" -k "$k" --title-field "$title" --html-add "$page" -- "$@"
+else
+  echo "nobody has rated five items"
+fi
+
+step "For a guest who liked these"
+IFS='
+'
+# shellcheck disable=SC2046
+set -- $("$recsys" list "$store" --embedded --sample 2)
+unset IFS
+for key in "$@"; do
+  shift
+  set -- "$@" --history "$(printf '%s' "$key" | sed 's/[\\,]/\\&/g'):5"
+done
+"$recsys" recommend "$store" --ranker "$ranker" -k "$k" --title-field "$title" --html-add "$page" "$@"
+
+step "Done"
+if [ -z "$model" ]; then
+  echo "The pictures were seen by an UNTRAINED network, which tells colour and coarse pattern apart, and nothing more."
+  echo "For lists by looks give pretrained weights: sh examples/quickstart.sh --model FILE"
+fi
+echo "The lists as pictures: $page"
+echo "The command itself:    $recsys --help"
