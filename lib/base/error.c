@@ -100,8 +100,8 @@ static const char *remedy(int errnum) {
 recsys_status recsys__fail_errno(recsys_error *error, int errnum, const char *doing, const char *path) {
   locale_t locale = recsys__c_locale();
   const char *reason = locale != (locale_t)0 ? strerror_l(errnum, locale) : "system error";
-  return recsys__fail(error, status_of(errnum, doing), errnum, "cannot %s '%s': %s%s", doing, path, reason,
-                      remedy(errnum));
+  return recsys__fail(error, status_of(errnum, doing), errnum, "cannot %s '%s': %s%s", doing, recsys__path_shown(path),
+                      reason, remedy(errnum));
 }
 
 void recsys__log_write(const recsys__log *log, int32_t level, const char *format, ...) {

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 
 static _Atomic bool watched;
 static _Atomic size_t made, countdown_left;
@@ -42,7 +43,8 @@ static const char *kind_of(mode_t mode) {
 }
 
 static recsys_status not_a_file(const char *path, mode_t mode, recsys_error *error) {
-  return recsys__fail(error, RECSYS_EFORMAT, 0, "cannot read '%s': it is %s; give a regular file", path, kind_of(mode));
+  return recsys__fail(error, RECSYS_EFORMAT, 0, "cannot read '%s': it is %s; give a regular file",
+                      recsys__path_shown(path), kind_of(mode));
 }
 
 recsys_status recsys__file_open(int *fd, uint64_t *size, const char *path, recsys_error *error) {
@@ -95,7 +97,7 @@ recsys_status recsys__file_read_at(int fd, void *buffer, size_t n, uint64_t offs
       return recsys__fail(error, RECSYS_EFORMAT, 0,
                           "cannot read '%s': it ends at byte %llu, %zu bytes early; get it "
                           "whole",
-                          path, (unsigned long long)offset, n);
+                          recsys__path_shown(path), (unsigned long long)offset, n);
     }
     at += got;
     offset += (uint64_t)got;
@@ -115,14 +117,15 @@ recsys_status recsys__file_read(void **data, size_t *size, const char *path, uin
     return status;
   }
   if (length == 0) {
-    status = recsys__fail(error, RECSYS_EFORMAT, 0, "cannot read '%s': it is empty; write it again", path);
+    status = recsys__fail(error, RECSYS_EFORMAT, 0, "cannot read '%s': it is empty; write it again",
+                          recsys__path_shown(path));
     goto out;
   }
   if (length > limit || length > SIZE_MAX) {
     status = recsys__fail(error, RECSYS_ELIMIT, 0,
                           "cannot read '%s': it has %llu bytes, the limit is %llu; raise the "
                           "limit or give a smaller file",
-                          path, (unsigned long long)length, (unsigned long long)limit);
+                          recsys__path_shown(path), (unsigned long long)length, (unsigned long long)limit);
     goto out;
   }
   buffer = recsys__alloc((size_t)length, 1);

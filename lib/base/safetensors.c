@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "base/safetensors_header.h"
 #include "base/safetensors_kind.h"
+#include "base/text.h"
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "tensors are used as they lie in the file: a big-endian machine would have to swap them"
@@ -61,6 +62,7 @@ static uint64_t little_endian(const unsigned char *bytes) {
 /* The header's length N from the first bytes of a file of `size` bytes. Says what the file is where it is none. */
 static recsys_status header_length(uint64_t *n, const unsigned char *start, size_t have, uint64_t size,
                                    const char *name, recsys_error *error) {
+  name = recsys__path_shown(name);
   *n = have >= 8 ? little_endian(start) : 0;
   bool begins = have > 8 && start[8] == '{';
   if (begins && *n >= 2 && *n <= RECSYS__MAX_HEADER && *n <= size - 8) {

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 
 /* A header says no more than a few values for each tensor; more would only cost memory in the JSON parser. */
 enum { MAX_VALUES = RECSYS__MAX_TENSORS * (RECSYS__MAX_RANK + 8), MAX_DEPTH = 4 };
@@ -272,6 +273,7 @@ static recsys_status prepare(reader *r, json_t *root) {
 
 recsys_status recsys__tensors_header(recsys__tensors *tensors, uint64_t **offsets, const char *header, size_t n,
                                      uint64_t data_bytes, const char *name, recsys_error *error) {
+  name = recsys__path_shown(name);
   reader r = {.name = name, .tensors = tensors, .error = error};
   json_error_t json_error;
   *offsets = NULL;

@@ -45,7 +45,8 @@ static void append_json(recsys__string *s, const char *text) {
 
 static recsys_status check_text(const char *text, const char *path, recsys_error *error) {
   if (text == NULL || !recsys__utf8_valid(text, strlen(text))) {
-    return recsys__fail(error, RECSYS_EINVAL, 0, "cannot write '%s': a name or a metadata text is not UTF-8", path);
+    return recsys__fail(error, RECSYS_EINVAL, 0, "cannot write '%s': a name or a metadata text is not UTF-8",
+                        recsys__path_shown(path));
   }
   return RECSYS_OK;
 }
@@ -59,8 +60,8 @@ static recsys_status check_metadata(const struct recsys__metadata *metadata, siz
     }
     for (size_t j = 0; j < i && status == RECSYS_OK; j++) {
       if (strcmp(metadata[i].key, metadata[j].key) == 0) {
-        status = recsys__fail(error, RECSYS_EINVAL, 0, "cannot write '%s': metadata '%s' is given twice", path,
-                              metadata[i].key);
+        status = recsys__fail(error, RECSYS_EINVAL, 0, "cannot write '%s': metadata '%s' is given twice",
+                              recsys__path_shown(path), metadata[i].key);
       }
     }
     if (status != RECSYS_OK) {
@@ -80,8 +81,8 @@ static recsys_status check_tensor(const recsys__tensor *tensor, const char *path
       (bytes > 0 && tensor->data == NULL) || strcmp(tensor->name, "__metadata__") == 0 ||
       strlen(tensor->name) > RECSYS__MAX_NAME) {
     return recsys__fail(error, RECSYS_EINVAL, 0,
-                        "cannot write '%s': tensor '%.80s' has an impossible name, dtype, shape or size", path,
-                        tensor->name);
+                        "cannot write '%s': tensor '%.80s' has an impossible name, dtype, shape or size",
+                        recsys__path_shown(path), tensor->name);
   }
   return RECSYS_OK;
 }
@@ -102,8 +103,8 @@ static recsys_status make_order(const recsys__tensor **order, const recsys__tens
   qsort(order, count, sizeof *order, by_name);
   for (size_t i = 1; i < count; i++) {
     if (strcmp(order[i]->name, order[i - 1]->name) == 0) {
-      return recsys__fail(error, RECSYS_EINVAL, 0, "cannot write '%s': tensor '%.80s' is given twice", path,
-                          order[i]->name);
+      return recsys__fail(error, RECSYS_EINVAL, 0, "cannot write '%s': tensor '%.80s' is given twice",
+                          recsys__path_shown(path), order[i]->name);
     }
   }
   qsort(order, count, sizeof *order, by_layout);
@@ -143,7 +144,8 @@ static recsys_status make_header(recsys__string *header, const recsys__tensor *c
     recsys__string_append(header, i > 0 || metadata_count > 0 ? "," : "");
     append_tensor(header, order[i], begin);
     if (__builtin_add_overflow(begin, order[i]->bytes, &begin) || begin > INT64_MAX) {
-      return recsys__fail(error, RECSYS_ELIMIT, 0, "cannot write '%s': the tensors are too large together", path);
+      return recsys__fail(error, RECSYS_ELIMIT, 0, "cannot write '%s': the tensors are too large together",
+                          recsys__path_shown(path));
     }
   }
   recsys__string_append(header, "}");
@@ -154,8 +156,8 @@ static recsys_status make_header(recsys__string *header, const recsys__tensor *c
     return recsys__no_memory(error, "a model file's header");
   }
   if (header->length > RECSYS__MAX_HEADER) {
-    return recsys__fail(error, RECSYS_ELIMIT, 0, "cannot write '%s': its header would have more than %d bytes", path,
-                        RECSYS__MAX_HEADER);
+    return recsys__fail(error, RECSYS_ELIMIT, 0, "cannot write '%s': its header would have more than %d bytes",
+                        recsys__path_shown(path), RECSYS__MAX_HEADER);
   }
   return RECSYS_OK;
 }
@@ -187,7 +189,8 @@ recsys_status recsys__tensors_write(const char *path, const recsys__tensor *list
   recsys__string header = {0};
   recsys_status status;
   if (count > RECSYS__MAX_TENSORS) {
-    return recsys__fail(error, RECSYS_ELIMIT, 0, "cannot write '%s': more than %d tensors", path, RECSYS__MAX_TENSORS);
+    return recsys__fail(error, RECSYS_ELIMIT, 0, "cannot write '%s': more than %d tensors", recsys__path_shown(path),
+                        RECSYS__MAX_TENSORS);
   }
   const recsys__tensor **order = recsys__alloc(count, sizeof *order);
   if (order == NULL) {

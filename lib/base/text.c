@@ -65,6 +65,19 @@ size_t recsys__utf8_cut(const char *text, size_t limit) {
   return limit;
 }
 
+const char *recsys__path_shown(const char *path) {
+  enum { MOST = 120 };
+  if (path == NULL) {
+    return "";
+  }
+  size_t n = strlen(path);
+  const char *shown = n > MOST ? path + (n - MOST) : path;
+  while (shown > path && ((unsigned char)*shown & 0xC0) == 0x80) {
+    shown++;
+  }
+  return shown;
+}
+
 void recsys__fill(char *buffer, size_t size, size_t *length, const char *text, size_t n) {
   if (length != NULL) {
     *length = n;

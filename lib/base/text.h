@@ -19,6 +19,10 @@ void recsys__utf8_clean(char *text);
 /* The largest m <= limit such that text[0..m) does not end inside a character; text has at least `limit` bytes. */
 size_t recsys__utf8_cut(const char *text, size_t limit);
 
+/* What a message shows of a path: all of it, or the end (at most 120 bytes) of one that would leave no room for more.
+ */
+const char *recsys__path_shown(const char *path);
+
 /* The header's rule for text: fills buffer (size may be 0), NUL-terminates, reports the full length n. */
 void recsys__fill(char *buffer, size_t size, size_t *length, const char *text, size_t n);
 

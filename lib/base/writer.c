@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/text.h"
 
 /* The bytes of path up to and with its last slash: its folder, 0 where it has none. */
 static size_t folder_length(const char *path) {
@@ -65,13 +66,13 @@ recsys_status recsys__writer_open(recsys__writer *writer, const char *path, recs
   *writer = (recsys__writer){.fd = -1};
   if (path == NULL || *path == '\0' || path[strlen(path) - 1] == '/') {
     return recsys__fail(error, RECSYS_EINVAL, 0, "'%s' is no name for a file; give the path of the file to write",
-                        path == NULL ? "" : path);
+                        recsys__path_shown(path));
   }
   if (stat(path, &info) == 0 && !S_ISREG(info.st_mode)) {
     return recsys__fail(error, RECSYS_EINVAL, 0,
                         "cannot write '%s': it exists and is no regular file; choose another "
                         "name",
-                        path);
+                        recsys__path_shown(path));
   }
   writer->path = resolve(path);
   size_t folder = writer->path != NULL ? folder_length(writer->path) : 0;

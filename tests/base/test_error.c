@@ -75,6 +75,11 @@ START_TEST(errno_to_status) {
   recsys_error error;
   recsys__fail_errno(&error, ENOSPC, "write", "x");
   ck_assert_str_eq(error.message, "cannot write 'x': No space left on device; free some space");
+  char long_path[1000]; /* the reason stays readable */
+  memset(long_path, 'd', sizeof long_path);
+  strcpy(long_path + 900, "/\xC3\xA4.jpg");
+  recsys__fail_errno(&error, ENOSPC, "write", long_path);
+  ck_assert_ptr_nonnull(strstr(error.message, "dd/\xC3\xA4.jpg': No space left on device; free some space"));
   ck_assert_int_eq(recsys__no_memory(&error, "the row of 4096 floats"), RECSYS_ENOMEM);
   ck_assert_ptr_nonnull(strstr(error.message, "the row of 4096 floats"));
 }

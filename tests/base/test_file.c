@@ -62,7 +62,7 @@ START_TEST(refuses_what_is_no_file) {
   refuse(path_in(folder, "fifo"), RECSYS_EFORMAT, "a pipe"); /* and does not wait for a writer */
   write_file(path_in(folder, "empty"), "", 0);
   refuse(path_in(folder, "empty"), RECSYS_EFORMAT, "empty");
-  refuse(path_in(path_in(folder, "empty"), "x"), RECSYS_EIO, "Not a directory");
+  refuse(path_in(folder, "empty/x"), RECSYS_EIO, "Not a directory");
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   int fd = socket(AF_UNIX, SOCK_STREAM, 0);
   snprintf(address.sun_path, sizeof address.sun_path, "%s/s", folder);

@@ -161,7 +161,7 @@ START_TEST(messages_name_the_kind) {
                                          {"EFORMAT_truncated_data.bin", "truncated, 1 bytes"},
                                          {"EFORMAT_trailing_byte.bin", "follow the last tensor"},
                                          {"EFORMAT_duplicate_name.bin", "duplicate"},
-                                         {"EFORMAT_not_utf8.bin", "UTF-8"},
+                                         {"EFORMAT_not_utf8.bin", "decode byte 0xff"},
                                          {"EFORMAT_overlap.bin", "tensor 'b'"},
                                          {"EFORMAT_overflow_to_0.bin", "tensor 'w'"},
                                          {"EUNSUPPORTED_f8.bin", "F8_E4M3"},
