@@ -117,6 +117,9 @@ int main(int argc, char **argv) {
   if (argc < 2 || rounds < 1 || rounds > MAX_ROUNDS) {
     stop("usage: decode FOLDER [ROUNDS]");
   }
+  /* A process that has read a model has freed large blocks, after which glibc keeps freed memory instead of giving it
+   * back after every picture and having it zeroed again. So has this one. */
+  recsys__free(recsys__alloc(16, 1 << 20));
   folder pictures = read_folder(argv[1]);
   double times[2][MAX_ROUNDS];
   unsigned sum = 0;
