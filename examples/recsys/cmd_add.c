@@ -59,25 +59,19 @@ static void report_broken(job *j, const char *path, const char *why) {
   j->broken++;
 }
 
-/* The library's message about one picture. When it names the file itself, that is enough. */
-static void report_error(job *j, const char *path, const recsys_error *error) {
-  if (strstr(error->message, path)) {
-    say("%s", error->message);
-    j->broken++;
-  } else {
-    report_broken(j, path, error->message);
-  }
-}
-
 /* A batch reports its first failure only: ask again about this picture alone, which fails before the network runs. */
 static void report_again(job *j, const char *path) {
   recsys_image image = {.kind = RECSYS_IMAGE_FILE, .path = path};
   recsys_error error = {0};
   float *row = need(j->info.dim, sizeof *row);
-  if (recsys_model_embed(j->model, &image, 1, NULL, row, NULL, &error))
-    report_error(j, path, &error);
+  char *reason = NULL;
+  if (!recsys_model_embed(j->model, &image, 1, NULL, row, NULL, &error))
+    reason = need_text("%s: could not be read at first, and can now; run the command again", path);
   else
-    report_broken(j, path, "could not be read at first, and can now; run the command again");
+    reason = pictures_reason(path, &error);
+  say("%s", reason);
+  j->broken++;
+  free(reason);
   free(row);
 }
 

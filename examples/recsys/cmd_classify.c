@@ -6,6 +6,7 @@
 #include "command.h"
 #include "json.h"
 #include "opening.h"
+#include "pictures.h"
 #include "progress.h"
 #include "table.h"
 
@@ -106,8 +107,10 @@ static void show_broken(job *j, const char *path) {
   recsys_error error = {0};
   float *scores = need(j->info.classes, sizeof *scores);
   recsys_model_classify(j->model, &image, 1, NULL, scores, NULL, &error);
-  say(strstr(error.message, path) ? "%s" : "%s (%s)", error.message, path);
-  json_array_append_new(j->pictures, json_pack("{so so}", "file", json_text(path), "error", json_text(error.message)));
+  char *reason = pictures_reason(path, &error);
+  say("%s", reason);
+  json_array_append_new(j->pictures, json_pack("{so so}", "file", json_text(path), "error", json_text(reason)));
+  free(reason);
   free(scores);
 }
 

@@ -110,3 +110,13 @@ void pictures_free(pictures *p) {
   free(p->list);
   *p = (pictures){0};
 }
+
+char *pictures_reason(const char *path, const recsys_error *error) {
+  static const char number[] = "picture 0: "; /* of a batch of one: says nothing */
+  const char *message = error->message;
+  if (!strncmp(message, number, strlen(number)))
+    message += strlen(number);
+  if (!*message)
+    message = recsys_status_name(error->status);
+  return strstr(message, path) ? need_copy(message) : need_text("%s: %s", path, message);
+}

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "recsys.h"
+
 typedef struct picture {
   char *path;
   char *key;         /* the file's name without its extension */
@@ -21,5 +23,9 @@ typedef struct pictures {
  * can be reported. Hidden files are passed over. false: the folder cannot be read (said already). */
 bool pictures_list(pictures *p, const char *folder);
 void pictures_free(pictures *p);
+
+/* Why one picture, embedded or classified alone, could not be used: "PATH: reason", or the library's message when that
+ * names the file itself. Allocated. */
+char *pictures_reason(const char *path, const recsys_error *error);
 
 #endif
