@@ -17,6 +17,6 @@ typedef struct placement {
 void raster_fill(const char *outline, const placement *where, float *mask);
 
 /* The place in shape units of a pixel's centre. */
-void raster_unplace(const placement *where, double x, double y, double *u, double *v);
+void raster_unplace(const placement *p, double x, double y, double *u, double *v);
 
 #endif

@@ -27,7 +27,7 @@ int say_error(const recsys_error *error);
 /* These end the program with a message when there is no memory. */
 void *need(size_t count, size_t size);                    /* zeroed */
 void *need_more(void *memory, size_t count, size_t size); /* realloc; new bytes are not zeroed */
-char *need_copy(const char *text);                        /* NULL stays NULL */
+char *need_copy(const char *string);                      /* NULL stays NULL */
 __attribute__((format(printf, 1, 2))) char *need_text(const char *format, ...);
 
 /* A growing text. */

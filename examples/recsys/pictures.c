@@ -53,22 +53,22 @@ static int by_path(const void *a, const void *b) {
 }
 
 static int by_key(const void *a, const void *b) {
-  const picture *const *x = a, *const *y = b;
-  int order = strcmp((*x)->key, (*y)->key);
-  return order ? order : strcmp((*x)->path, (*y)->path);
+  const picture *x = a, *y = b;
+  int order = strcmp(x->key, y->key);
+  return order ? order : strcmp(x->path, y->path);
 }
 
-/* a.jpg and a.png would be the same item's same picture: which one is stored must not depend on chance. */
+/* a.jpg and a.png would be the same item's same picture: which one is stored must not depend on chance. Leaves the list
+ * sorted by path. */
 static void mark_twins(pictures *p) {
-  picture **sorted = need(p->n, sizeof *sorted);
-  for (size_t i = 0; i < p->n; i++)
-    sorted[i] = &p->list[i];
-  qsort(sorted, p->n, sizeof *sorted, by_key);
+  if (!p->n)
+    return;
+  qsort(p->list, p->n, sizeof *p->list, by_key);
   for (size_t i = 1; i < p->n; i++) {
-    if (!strcmp(sorted[i]->key, sorted[i - 1]->key))
-      sorted[i]->wrong = "another file has the same name but for its extension, and so the same item";
+    if (!strcmp(p->list[i].key, p->list[i - 1].key))
+      p->list[i].wrong = "another file has the same name but for its extension, and so the same item";
   }
-  free(sorted);
+  qsort(p->list, p->n, sizeof *p->list, by_path);
 }
 
 bool pictures_list(pictures *p, const char *folder) {
@@ -96,8 +96,6 @@ bool pictures_list(pictures *p, const char *folder) {
   if (!complete)
     say("%s: %s", folder, strerror(errno));
   closedir(directory);
-  if (p->n)
-    qsort(p->list, p->n, sizeof *p->list, by_path);
   mark_twins(p);
   return complete;
 }
