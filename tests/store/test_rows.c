@@ -259,6 +259,12 @@ START_TEST(a_change_copies_one_chunk) {
   put(copy, &known, 101, 0, &random);
   ck_assert_ptr_eq(copy->chunks[1], own); /* it is ours already */
   expect_known(copy, &known);
+  size_t bytes = recsys__rows_bytes(copy);
+  for (int64_t i = 0; i < 12; i++) /* 150 - 12 rows fill two chunks of 69 */
+    take_away(copy, &known, i, 0);
+  ck_assert_uint_eq(copy->chunk_count, 2);
+  ck_assert_uint_lt(recsys__rows_bytes(copy), bytes * 3 / 4);
+  expect_known(copy, &known);
   recsys__ref_release(base);
   recsys__ref_release(copy);
   reference_free(&known);
