@@ -80,9 +80,18 @@ static void check_truncated(const char *name) {
 }
 
 START_TEST(truncated_at_every_length) {
-  static const char *const names[] = {"baseline_420.jpg",     "progressive_420.jpg",  "cmyk.jpg",
-                                      "grey_progressive.jpg", "rgb_8_interlaced.png", "palette_4_trns.png",
-                                      "rgb_alpha_16.png"};
+  static const char *const names[] = {"baseline_420.jpg",
+                                      "progressive_420.jpg",
+                                      "cmyk.jpg",
+                                      "grey_progressive.jpg",
+                                      "rgb_8_interlaced.png",
+                                      "palette_4_trns.png",
+                                      "rgb_alpha_16.png",
+                                      "baseline_444.jpg",
+                                      "baseline_422.jpg",
+                                      "grey.jpg",
+                                      "one_pixel.jpg",
+                                      "rgb.jpg"};
   check_truncated(names[_i]);
 }
 END_TEST
@@ -158,12 +167,24 @@ START_TEST(survey_counts_scans) {
   file = bytes_of("comment_and_fill.jpg"); /* its comment holds the bytes of an SOS and of an EOI */
   ck_assert_uint_eq(recsys__jpeg_walk(file.data, file.size).scans, 1);
   bytes_free(&file);
-  file = bytes_of("orientation_7.jpg");
-  ck_assert_uint_eq(recsys__jpeg_walk(file.data, file.size).orientation, 7);
-  for (size_t n = 0; n < file.size; n++) {
-    uint8_t *part = malloc(n + 1);
+}
+END_TEST
+
+/* Cut at every length, in memory of exactly that size, so that a sanitizer sees a read behind it. */
+START_TEST(survey_of_orientation) {
+  static const struct {
+    const char *name;
+    uint32_t orientation;
+  } cases[] = {{"orientation_7.jpg", 7}, {"orientation_4.jpg", 4}, {"exif_nine.jpg", 1},     {"exif_end.jpg", 1},
+               {"exif_cut.jpg", 1},      {"exif_far.jpg", 1},      {"exif_cut_long.jpg", 1}, {"exif_count.jpg", 1}};
+  bytes file = bytes_of(cases[_i].name);
+  ck_assert_uint_eq(recsys__jpeg_walk(file.data, file.size).orientation, cases[_i].orientation);
+  for (size_t n = 1; n < file.size; n++) {
+    uint8_t *part = malloc(n);
     memcpy(part, file.data, n);
-    ck_assert_uint_le(recsys__jpeg_walk(part, n).scans, 1);
+    recsys__jpeg_survey survey = recsys__jpeg_walk(part, n);
+    ck_assert_uint_le(survey.scans, 1);
+    ck_assert(survey.orientation == 1 || survey.orientation == cases[_i].orientation);
     free(part);
   }
   bytes_free(&file);
@@ -261,11 +282,12 @@ int main(void) {
   TCase *tests = tcase_create("decode");
   tcase_add_test(tests, every_kind_as_pillow);
   tcase_add_test(tests, every_bad_kind_is_refused);
-  tcase_add_loop_test(tests, truncated_at_every_length, 0, 7);
+  tcase_add_loop_test(tests, truncated_at_every_length, 0, 12);
   tcase_add_test(tests, files_by_content_not_by_name);
   tcase_add_test(tests, limits_hold_at_their_edges);
   tcase_add_loop_test(tests, memory_limit_counts_all_that_is_held, 0, 6);
   tcase_add_test(tests, survey_counts_scans);
+  tcase_add_loop_test(tests, survey_of_orientation, 0, 8);
   tcase_add_loop_test(tests, every_allocation_may_fail, 0, 12);
   tcase_add_loop_test(tests, scaled_decoding, 0, 9);
   tcase_add_test(tests, scaled_decoding_keeps_the_picture);
