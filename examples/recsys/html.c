@@ -30,7 +30,7 @@ static const char style[] =
     ".warn{background:var(--warn);color:var(--warn-ink);padding:.75rem 1rem;border-radius:.5rem}\n"
     ".quiet{color:var(--quiet)}\n"
     "ol,ul{list-style:none;margin:0;padding:0;display:grid;gap:.75rem}\n"
-    "ol{grid-template-columns:repeat(auto-fill,minmax(9.5rem,1fr))}\n"
+    "ol{grid-template-columns:repeat(auto-fill,minmax(8.25rem,1fr))}\n"
     "ul{grid-template-columns:repeat(auto-fill,minmax(6.5rem,1fr));font-size:.8rem}\n"
     "li{background:var(--card);border:1px solid var(--line);border-radius:.6rem;overflow:hidden;display:flex;"
     "flex-direction:column}\n"

@@ -110,12 +110,10 @@ static char *reasons_line(const shown_entry *entry) {
   text_puts(&line, "");
   for (size_t i = 0; i < entry->n_reasons; i++) {
     const shown_reason *reason = &entry->reasons[i];
-    char *name = lists_name(&reason->item);
-    text_printf(&line, "%s%s", i ? ", " : "", name);
+    text_printf(&line, "%s%s (", i ? "; " : "", reason->item.title ? reason->item.title : reason->item.key);
     if (reason->similarity != 0)
-      text_printf(&line, " %.2f alike", reason->similarity);
-    text_printf(&line, "%s rated %g", reason->similarity != 0 ? "," : "", reason->rating);
-    free(name);
+      text_printf(&line, "%.2f alike, ", reason->similarity);
+    text_printf(&line, "rated %g)", reason->rating);
   }
   return line.bytes;
 }

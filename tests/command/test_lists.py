@@ -200,7 +200,7 @@ class Recommend(Case):
 
     def test_reasons_in_the_table(self):
         out, _ = self.run_it("recommend", self.store, "ann", "-k", "1")
-        self.assertIn('Alpha <b>&" (a) 0.80 alike, rated 5', out)
+        self.assertIn('Alpha <b>&" (0.80 alike, rated 5)', out)
         self.assertNotIn("alike", self.run_it("recommend", self.store, "ann", "--reasons", "0")[0])
 
 
