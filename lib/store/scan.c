@@ -36,10 +36,21 @@
 
 enum {
   BLOCK_BYTES = 1 << 14, /* codes of one block, while the next one is fetched: both fit the first-level cache */
-  RANGE_BYTES = 1 << 19  /* codes that a thread takes at a time */
+  RANGE_BYTES = 1 << 19, /* codes that a thread takes at a time */
+  FETCH_FLOATS = 1 << 10 /* of a row that is going to be scored */
 };
 
 static const double float_slack = 4e-6;
+
+/* What one part of a search has found, and the rows of its last block that still wait to be scored: they are far apart
+ * in memory, so they are fetched while the next block is summed. */
+typedef struct finder {
+  recsys__best best;
+  const recsys__probe *probe;
+  const recsys__chunk *chunk;
+  size_t first, waiting;
+  uint8_t chosen[RECSYS__BLOCK_ROWS]; /* slots, counted from `first` */
+} finder;
 
 typedef struct search {
   const recsys__rows *rows;
@@ -50,7 +61,7 @@ typedef struct search {
   bool full;             /* k is so large that estimates save nothing: score every row */
   size_t block_rows, range_rows, ranges_per_chunk, ranges;
   size_t parts;
-  recsys__best *bests; /* one per part */
+  finder *finders; /* one per part */
   _Atomic size_t next_range;
   _Atomic double reach; /* no item below it can be in the list */
 } search;
@@ -152,21 +163,38 @@ static void score_row(search *s, recsys__best *best, const recsys__probe *probe,
 
 /* -- the scan */
 
-static void scan_block(search *s, recsys__best *best, const recsys__probe *probe, const recsys__chunk *chunk,
-                       size_t first, size_t rows, const uint8_t *ahead) {
-  recsys__sums sums;
-  uint8_t chosen[RECSYS__BLOCK_ROWS];
-  recsys__bounds bounds = {chunk->scales + first, chunk->errors + first, chunk->norms + first};
-  double reach = atomic_load_explicit(&s->reach, memory_order_relaxed);
-  s->kernels->sums(&sums, chunk->codes + first * s->rows->code_stride, s->rows->code_stride, rows, probe, ahead);
-  size_t count = s->query->metric == RECSYS_METRIC_EUCLIDEAN
-                     ? s->kernels->select_euclidean(chosen, &sums, rows, &bounds, probe, -reach)
-                     : s->kernels->select_cosine(chosen, &sums, rows, &bounds, probe, reach);
-  for (size_t i = 0; i < count; i++) {
-    size_t slot = first + chosen[i];
-    if (admitted(s, chunk->items[slot]))
-      score_row(s, best, probe, chunk, slot);
+static void score_waiting(search *s, finder *f) {
+  for (size_t i = 0; i < f->waiting; i++) {
+    size_t slot = f->first + f->chosen[i];
+    if (admitted(s, f->chunk->items[slot]))
+      score_row(s, &f->best, f->probe, f->chunk, slot);
   }
+  f->waiting = 0;
+}
+
+static void fetch_waiting(const search *s, const finder *f) {
+  size_t n = s->rows->float_stride < FETCH_FLOATS ? s->rows->float_stride : FETCH_FLOATS;
+  for (size_t i = 0; i < f->waiting; i++) {
+    const float *row = recsys__chunk_row(s->rows, f->chunk, f->first + f->chosen[i]);
+    for (size_t j = 0; j < n; j += 16)
+      __builtin_prefetch(row + j);
+  }
+}
+
+static void scan_block(search *s, finder *f, const recsys__probe *probe, const recsys__chunk *chunk, size_t first,
+                       size_t rows, const uint8_t *ahead) {
+  recsys__sums sums;
+  recsys__bounds bounds = {chunk->scales + first, chunk->errors + first, chunk->norms + first};
+  s->kernels->sums(&sums, chunk->codes + first * s->rows->code_stride, s->rows->code_stride, rows, probe, ahead);
+  score_waiting(s, f);
+  double reach = atomic_load_explicit(&s->reach, memory_order_relaxed);
+  f->probe = probe;
+  f->chunk = chunk;
+  f->first = first;
+  f->waiting = s->query->metric == RECSYS_METRIC_EUCLIDEAN
+                   ? s->kernels->select_euclidean(f->chosen, &sums, rows, &bounds, probe, -reach)
+                   : s->kernels->select_cosine(f->chosen, &sums, rows, &bounds, probe, reach);
+  fetch_waiting(s, f);
 }
 
 /* Some rows of one chunk. */
@@ -190,12 +218,12 @@ static const uint8_t *codes_at(const search *s, const recsys__chunk *chunk, size
   return chunk ? chunk->codes + slot * s->rows->code_stride : NULL;
 }
 
-static void scan_range(search *s, recsys__best *best, range now, range next) {
+static void scan_range(search *s, finder *f, range now, range next) {
   for (size_t first = now.first; first < now.end; first += s->block_rows) {
     size_t end = first + s->block_rows < now.end ? first + s->block_rows : now.end;
     const uint8_t *ahead = end < now.end ? codes_at(s, now.chunk, end) : codes_at(s, next.chunk, next.first);
     for (size_t q = 0; q < s->query->query_count; q++)
-      scan_block(s, best, &s->probes[q], now.chunk, first, end - first, q ? NULL : ahead);
+      scan_block(s, f, &s->probes[q], now.chunk, first, end - first, q ? NULL : ahead);
   }
 }
 
@@ -209,14 +237,16 @@ static void score_range(search *s, recsys__best *best, range now) {
 /* A range is taken before the one in hand is finished, so that its first codes can be fetched. */
 static void scan_part(void *context, size_t part) {
   search *s = context;
+  finder *f = &s->finders[part];
   range next;
   for (range now = next_range(s); now.chunk; now = next) {
     next = next_range(s);
     if (s->full)
-      score_range(s, &s->bests[part], now);
+      score_range(s, &f->best, now);
     else
-      scan_range(s, &s->bests[part], now, next);
+      scan_range(s, f, now, next);
   }
+  score_waiting(s, f);
 }
 
 /* -- the whole */
@@ -238,20 +268,20 @@ static void plan(search *s, size_t k, uint32_t threads) {
   s->parts = s->ranges < most ? s->ranges : most;
 }
 
-static bool make_bests(search *s, size_t k) {
+static bool make_finders(search *s, size_t k) {
   size_t hits;
   bool repeats = s->query->query_count > 1 || s->rows->count > s->rows->items.count;
   if (!recsys__mul(s->rows->count, s->query->query_count, &hits))
     return false;
-  s->bests = recsys__calloc(s->parts, sizeof *s->bests);
-  if (!s->bests)
+  s->finders = recsys__calloc(s->parts, sizeof *s->finders);
+  if (!s->finders)
     return false;
   size_t room = recsys__best_room(k, hits);
   for (size_t i = 0; i < s->parts; i++) {
     recsys__hit *memory = recsys__alloc(room, sizeof *memory);
     if (!memory)
       return false;
-    recsys__best_init(&s->bests[i], memory, room, k, repeats);
+    recsys__best_init(&s->finders[i].best, memory, room, k, repeats);
   }
   return true;
 }
@@ -260,16 +290,16 @@ static bool make_bests(search *s, size_t k) {
 static bool merge(search *s, size_t k, int64_t *ids, double *scores, size_t *count) {
   size_t total = 0;
   for (size_t i = 0; i < s->parts; i++)
-    total += s->bests[i].count;
+    total += s->finders[i].best.count;
   recsys__hit *hits = recsys__alloc(total, sizeof *hits);
   if (!hits)
     return false;
   recsys__best all;
-  recsys__best_init(&all, hits, total, k, s->bests[0].repeats);
+  recsys__best_init(&all, hits, total, k, s->finders[0].best.repeats);
   for (size_t i = 0; i < s->parts; i++)
-    if (s->bests[i].count) {
-      memcpy(hits + all.count, s->bests[i].hits, s->bests[i].count * sizeof *hits);
-      all.count += s->bests[i].count;
+    if (s->finders[i].best.count) {
+      memcpy(hits + all.count, s->finders[i].best.hits, s->finders[i].best.count * sizeof *hits);
+      all.count += s->finders[i].best.count;
     }
   recsys__best_finish(&all);
   bool negated = s->query->metric == RECSYS_METRIC_EUCLIDEAN;
@@ -283,9 +313,9 @@ static bool merge(search *s, size_t k, int64_t *ids, double *scores, size_t *cou
 }
 
 static void search_free(search *s) {
-  for (size_t i = 0; s->bests && i < s->parts; i++)
-    recsys__free(s->bests[i].hits);
-  recsys__free(s->bests);
+  for (size_t i = 0; s->finders && i < s->parts; i++)
+    recsys__free(s->finders[i].best.hits);
+  recsys__free(s->finders);
   recsys__free(s->probes);
   recsys__free(s->memory);
 }
@@ -300,7 +330,7 @@ recsys_status recsys__rows_search(const recsys__rows *rows, const recsys__rows_q
   bool euclidean = query->metric == RECSYS_METRIC_EUCLIDEAN;
   atomic_init(&s.reach, !query->has_limit ? -INFINITY : euclidean ? -query->limit : query->limit);
   plan(&s, k, threads);
-  bool done = make_probes(&s) && make_bests(&s, k);
+  bool done = make_probes(&s) && make_finders(&s, k);
   if (done) {
     recsys__parallel((uint32_t)s.parts, s.parts, scan_part, &s);
     done = merge(&s, k, ids, scores, count);
