@@ -31,8 +31,9 @@ static void skip_spaces(parser *p) {
 }
 
 static recsys_status syntax(const parser *p, const char *problem) {
-  return recsys__fail(p->error, RECSYS_EINVAL, 0, "'%s': %s at byte %zu; write it as name key=value key=\"a value\"",
-                      p->text, problem, (size_t)(p->at - p->text) + 1);
+  recsys__fail(p->error, RECSYS_EINVAL, 0, "'%s': %s at byte %zu; write it as name key=value key=\"a value\"", p->text,
+               problem, (size_t)(p->at - p->text) + 1);
+  return RECSYS_EINVAL;
 }
 
 /* Letters, digits and _-.: to the output. */

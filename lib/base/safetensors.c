@@ -89,7 +89,8 @@ static recsys_status header_length(uint64_t *n, const unsigned char *start, size
 }
 
 static bool aligned_for(const void *data, recsys__dtype dtype) {
-  return (uintptr_t)data % recsys__dtype_size(dtype) == 0;
+  size_t size = recsys__dtype_size(dtype);
+  return size <= 1 || (uintptr_t)data % size == 0;
 }
 
 /* Points every tensor to its bytes. A file that mixes dtypes in an unusual order has some at odd places: those are

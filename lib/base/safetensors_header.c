@@ -260,15 +260,20 @@ static recsys_status read_all(reader *r, json_t *root, uint64_t data_bytes, uint
 /* Memory for what the parsed header says. */
 static recsys_status prepare(reader *r, json_t *root) {
   size_t count = json_object_size(root);
-  if (count > RECSYS__MAX_TENSORS) {
-    return recsys__fail(r->error, RECSYS_ELIMIT, 0, "cannot read '%s': it has more than %d tensors", r->name,
-                        RECSYS__MAX_TENSORS);
+  if (count - (json_object_get(root, "__metadata__") != NULL) > RECSYS__MAX_TENSORS) {
+    recsys__fail(r->error, RECSYS_ELIMIT, 0, "cannot read '%s': it has more than %d tensors", r->name,
+                 RECSYS__MAX_TENSORS);
+    return RECSYS_ELIMIT;
   }
   recsys__tensors_storage *storage = r->tensors->storage;
   r->strings_size = strings_size(root);
   r->spans = recsys__calloc(count, sizeof *r->spans);
   storage->strings = r->strings = recsys__alloc(r->strings_size, 1);
-  return r->spans == NULL || r->strings == NULL ? recsys__no_memory(r->error, "a model file's header") : RECSYS_OK;
+  if (r->spans == NULL || r->strings == NULL) {
+    recsys__no_memory(r->error, "a model file's header");
+    return RECSYS_ENOMEM;
+  }
+  return RECSYS_OK;
 }
 
 recsys_status recsys__tensors_header(recsys__tensors *tensors, uint64_t **offsets, const char *header, size_t n,

@@ -11,13 +11,13 @@
 #include "base/text.h"
 
 static int by_name(const void *a, const void *b) {
-  const recsys__tensor *const *x = a, *const *y = b;
-  return strcmp((*x)->name, (*y)->name);
+  const recsys__tensor *x = a, *y = b;
+  return strcmp(x->name, y->name);
 }
 
 static int by_layout(const void *a, const void *b) {
-  const recsys__tensor *const *x = a, *const *y = b;
-  size_t size_x = recsys__dtype_size((*x)->dtype), size_y = recsys__dtype_size((*y)->dtype);
+  const recsys__tensor *x = a, *y = b;
+  size_t size_x = recsys__dtype_size(x->dtype), size_y = recsys__dtype_size(y->dtype);
   if (size_x != size_y) {
     return size_x > size_y ? -1 : 1;
   }
@@ -88,23 +88,21 @@ static recsys_status check_tensor(const recsys__tensor *tensor, const char *path
 }
 
 /* Checks everything and sorts the tensors as they will lie in the file. */
-static recsys_status make_order(const recsys__tensor **order, const recsys__tensor *list, size_t count,
-                                const char *path, recsys_error *error) {
+static recsys_status make_order(recsys__tensor *order, size_t count, const char *path, recsys_error *error) {
   for (size_t i = 0; i < count; i++) {
-    recsys_status status = check_tensor(&list[i], path, error);
+    recsys_status status = check_tensor(&order[i], path, error);
     if (status != RECSYS_OK) {
       return status;
     }
-    order[i] = &list[i];
   }
   if (count < 2) {
     return RECSYS_OK;
   }
   qsort(order, count, sizeof *order, by_name);
   for (size_t i = 1; i < count; i++) {
-    if (strcmp(order[i]->name, order[i - 1]->name) == 0) {
+    if (strcmp(order[i].name, order[i - 1].name) == 0) {
       return recsys__fail(error, RECSYS_EINVAL, 0, "cannot write '%s': tensor '%.80s' is given twice",
-                          recsys__path_shown(path), order[i]->name);
+                          recsys__path_shown(path), order[i].name);
     }
   }
   qsort(order, count, sizeof *order, by_layout);
@@ -123,16 +121,16 @@ static void append_metadata(recsys__string *header, const struct recsys__metadat
 }
 
 static void append_tensor(recsys__string *header, const recsys__tensor *tensor, uint64_t begin) {
+  uint64_t end = begin + tensor->bytes;
   append_json(header, tensor->name);
   recsys__string_printf(header, ":{\"dtype\":\"%s\",\"shape\":[", recsys__dtype_name(tensor->dtype));
   for (uint32_t i = 0; i < tensor->rank; i++) {
     recsys__string_printf(header, "%s%llu", i > 0 ? "," : "", (unsigned long long)tensor->shape[i]);
   }
-  recsys__string_printf(header, "],\"data_offsets\":[%llu,%llu]}", (unsigned long long)begin,
-                        (unsigned long long)(begin + tensor->bytes));
+  recsys__string_printf(header, "],\"data_offsets\":[%llu,%llu]}", (unsigned long long)begin, (unsigned long long)end);
 }
 
-static recsys_status make_header(recsys__string *header, const recsys__tensor *const *order, size_t count,
+static recsys_status make_header(recsys__string *header, const recsys__tensor *order, size_t count,
                                  const struct recsys__metadata *metadata, size_t metadata_count, const char *path,
                                  recsys_error *error) {
   uint64_t begin = 0;
@@ -142,8 +140,8 @@ static recsys_status make_header(recsys__string *header, const recsys__tensor *c
   }
   for (size_t i = 0; i < count; i++) {
     recsys__string_append(header, i > 0 || metadata_count > 0 ? "," : "");
-    append_tensor(header, order[i], begin);
-    if (__builtin_add_overflow(begin, order[i]->bytes, &begin) || begin > INT64_MAX) {
+    append_tensor(header, &order[i], begin);
+    if (__builtin_add_overflow(begin, order[i].bytes, &begin) || begin > INT64_MAX) {
       return recsys__fail(error, RECSYS_ELIMIT, 0, "cannot write '%s': the tensors are too large together",
                           recsys__path_shown(path));
     }
@@ -162,7 +160,7 @@ static recsys_status make_header(recsys__string *header, const recsys__tensor *c
   return RECSYS_OK;
 }
 
-static recsys_status write_file(const char *path, const recsys__string *header, const recsys__tensor *const *order,
+static recsys_status write_file(const char *path, const recsys__string *header, const recsys__tensor *order,
                                 size_t count, recsys_error *error) {
   recsys__writer writer = {0};
   uint64_t length = header->length; /* little-endian, as safetensors.c makes sure */
@@ -174,7 +172,7 @@ static recsys_status write_file(const char *path, const recsys__string *header, 
     status = recsys__writer_write(&writer, header->data, header->length, error);
   }
   for (size_t i = 0; i < count && status == RECSYS_OK; i++) {
-    status = recsys__writer_write(&writer, order[i]->data, (size_t)order[i]->bytes, error);
+    status = recsys__writer_write(&writer, order[i].data, (size_t)order[i].bytes, error);
   }
   if (status == RECSYS_OK) {
     status = recsys__writer_commit(&writer, error);
@@ -192,11 +190,11 @@ recsys_status recsys__tensors_write(const char *path, const recsys__tensor *list
     return recsys__fail(error, RECSYS_ELIMIT, 0, "cannot write '%s': more than %d tensors", recsys__path_shown(path),
                         RECSYS__MAX_TENSORS);
   }
-  const recsys__tensor **order = recsys__alloc(count, sizeof *order);
+  recsys__tensor *order = recsys__copy(list, count, sizeof *list);
   if (order == NULL) {
     return recsys__no_memory(error, "a list of tensors");
   }
-  status = make_order(order, list, count, path, error);
+  status = make_order(order, count, path, error);
   if (status == RECSYS_OK) {
     status = check_metadata(metadata, metadata_count, path, error);
   }
