@@ -164,6 +164,7 @@ START_TEST(messages_name_the_kind) {
                                          {"EFORMAT_not_utf8.bin", "decode byte 0xff"},
                                          {"EFORMAT_overlap.bin", "tensor 'b'"},
                                          {"EFORMAT_overflow_to_0.bin", "tensor 'w'"},
+                                         {"EFORMAT_negative_size.bin", "not made of whole numbers"},
                                          {"EUNSUPPORTED_f8.bin", "F8_E4M3"},
                                          {"EFORMAT_noise.bin", "length of a header"}};
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -420,6 +421,20 @@ START_TEST(huge_files) {
 }
 END_TEST
 
+/* A header of 100,000,001 bytes that is really there, in a sparse file, is not even read. */
+START_TEST(header_limit) {
+  const char *path = path_in(folder, "long");
+  recsys__tensors t;
+  recsys_error error;
+  write_file(path, "\x01\xe1\xf5\x05\0\0\0\0{}", 10);
+  ck_assert_int_eq(truncate(path, 8 + 100000001), 0);
+  recsys__fail_allocation(0, false);
+  ck_assert_int_eq(recsys__tensors_read(&t, path, &error), RECSYS_EFORMAT);
+  ck_assert_ptr_nonnull(strstr(error.message, "at most 100000000"));
+  ck_assert_uint_eq(recsys__fail_allocation(0, false), 1); /* nothing for the header */
+}
+END_TEST
+
 START_TEST(real_weights) {
   recsys__tensors t;
   recsys_error error;
@@ -452,6 +467,7 @@ int main(void) {
                                 every_allocation_fails_once,
                                 every_system_call_fails_once,
                                 huge_files,
+                                header_limit,
                                 real_weights};
   return run_suite_with("safetensors", tests, sizeof tests / sizeof tests[0], set_up, tear_down);
 }
