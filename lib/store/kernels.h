@@ -60,9 +60,9 @@ typedef struct recsys__kernels {
 } recsys__kernels;
 
 /* Rows from `first` on, for the ends of blocks that do not fill a vector. */
-size_t recsys__select_cosine_rest(uint8_t *chosen, size_t count, const recsys__sums *sums, size_t first, size_t rows,
+size_t recsys__select_cosine_rest(uint8_t *chosen, size_t count, const recsys__sums *in, size_t first, size_t rows,
                                   const recsys__bounds *bounds, const recsys__probe *probe, float floor);
-size_t recsys__select_euclidean_rest(uint8_t *chosen, size_t count, const recsys__sums *sums, size_t first, size_t rows,
+size_t recsys__select_euclidean_rest(uint8_t *chosen, size_t count, const recsys__sums *in, size_t first, size_t rows,
                                      const recsys__bounds *bounds, const recsys__probe *probe, double limit);
 /* The nearest whole number of steps that an int8 holds. */
 static inline int recsys__code(double steps) {

@@ -32,7 +32,7 @@ recsys__rows *recsys__rows_copy(const recsys__rows *rows) {
   recsys__rows *copy = recsys__rows_new(rows->dim);
   if (!copy)
     return NULL;
-  copy->chunks = recsys__copy(rows->chunks, rows->chunk_count, sizeof *rows->chunks);
+  copy->chunks = recsys__copy(rows->chunks, rows->chunk_count, sizeof(void *));
   if (!copy->chunks) {
     recsys__ref_release(copy);
     return NULL;
@@ -78,7 +78,7 @@ static recsys__chunk *writable(recsys__rows *rows, size_t row) {
 static bool add_chunk(recsys__rows *rows) {
   size_t capacity = rows->chunk_count || rows->chunk_rows < FIRST_ROWS ? rows->chunk_rows : FIRST_ROWS;
   void *list = rows->chunks;
-  bool grown = recsys__grow(&list, &rows->chunk_room, rows->chunk_count + 1, sizeof *rows->chunks);
+  bool grown = recsys__grow(&list, &rows->chunk_room, rows->chunk_count + 1, sizeof(void *));
   rows->chunks = list;
   recsys__chunk *chunk = grown ? recsys__chunk_new(rows, capacity, NULL, 0) : NULL;
   if (!chunk)
@@ -143,10 +143,10 @@ static recsys__pictures *with_place(const recsys__pictures *old, size_t at, int6
   recsys__pictures *pictures = pictures_new(count + 1);
   if (!pictures)
     return NULL;
-  if (at)
+  if (old) {
     memcpy(pictures->places, old->places, at * sizeof *old->places);
-  if (count > at)
     memcpy(pictures->places + at + 1, old->places + at, (count - at) * sizeof *old->places);
+  }
   pictures->places[at] = (struct recsys__place){picture, row};
   return pictures;
 }
@@ -263,7 +263,7 @@ size_t recsys__rows_item_count(const recsys__rows *rows) {
 }
 
 size_t recsys__rows_bytes(const recsys__rows *rows) {
-  size_t bytes = sizeof *rows + rows->chunk_room * sizeof *rows->chunks;
+  size_t bytes = sizeof *rows + rows->chunk_room * sizeof(void *);
   for (size_t i = 0; i < rows->chunk_count; i++)
     bytes += rows->chunks[i]->bytes;
   bytes += rows->items.count * (sizeof(recsys__pictures) + sizeof(int64_t) + sizeof(void *));

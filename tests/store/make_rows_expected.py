@@ -1,4 +1,7 @@
-"""Writes rows_expected.h: a small search done by NumPy in float64. Run: python3 make_rows_expected.py > rows_expected.h"""
+"""Writes rows_expected.h: a small search done by NumPy in float64.
+
+Run: python3 make_rows_expected.py > rows_expected.h && clang-format -i rows_expected.h
+"""
 import numpy as np
 
 DIM, K = 5, 6
