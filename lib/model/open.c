@@ -139,6 +139,10 @@ static recsys_status finish(recsys_model *model, recsys__net *net, recsys_error 
   recsys__net_free(&folded);
   if (status == RECSYS_OK)
     status = recsys__net_build(&model->net, model->info.architecture, model->info.classes, error);
+  if (status == RECSYS_OK)
+    recsys__log_write(&model->log, RECSYS_LOG_INFO, "%s runs on %s in %s (%s)", model->info.architecture,
+                      recsys__loaded_info(model->loaded)->device,
+                      model->info.precision == RECSYS_PRECISION_BFLOAT16 ? "bfloat16" : "float32", model->why);
   /* The options' strings are the caller's. */
   model->options.architecture = model->options.layer = model->options.recipe = NULL;
   model->options.engine = model->options.engine_path = model->options.device = NULL;
