@@ -112,6 +112,9 @@ columns() {
   }'
 }
 
+if [ -z "$model" ]; then # of what is fast, this layer of a random network tells pictures apart best
+  layer=${layer:-maxpool}
+fi
 # A store holds the embeddings of one model over one set of data: each pair has its own.
 store=$build/shop-$(printf '%s|%s|%s|%s' "$data" "$model" "$layer" "$recipe" | cksum | cut -d ' ' -f 1).recsys
 page=${store%.recsys}.html

@@ -10,16 +10,20 @@
 
 #include "command.h"
 #include "progress.h"
+#include "table.h"
 
 void say(const char *format, ...) {
   va_list arguments;
+  char *message = NULL;
+  va_start(arguments, format);
+  int length = vasprintf(&message, format, arguments);
+  va_end(arguments);
+  char *clean = table_clean(length < 0 ? "out of memory" : message); /* file names can hold anything */
   progress_clear();
   fflush(stdout);
-  fputs("recsys: ", stderr);
-  va_start(arguments, format);
-  vfprintf(stderr, format, arguments);
-  va_end(arguments);
-  fputc('\n', stderr);
+  fprintf(stderr, "recsys: %s\n", clean);
+  free(clean);
+  free(message);
 }
 
 int say_error(const recsys_error *error) {
@@ -29,7 +33,7 @@ int say_error(const recsys_error *error) {
 
 static void *there_or_end(void *memory) {
   if (!memory) {
-    say("out of memory");
+    fputs("recsys: out of memory\n", stderr);
     exit(FAILED);
   }
   return memory;

@@ -111,7 +111,7 @@ static void put_reasons(textbuf *page, const shown_entry *entry) {
     text_puts(page, i ? "; " : "");
     put_escaped(page, reason->item.title ? reason->item.title : reason->item.key);
     if (reason->similarity != 0)
-      text_printf(page, " (%.2f alike, rated %g)", reason->similarity, reason->rating);
+      text_printf(page, " (%.*f alike, rated %g)", lists_reason_digits(reason), reason->similarity, reason->rating);
     else
       text_printf(page, " (rated %g)", reason->rating);
   }
@@ -119,7 +119,7 @@ static void put_reasons(textbuf *page, const shown_entry *entry) {
 }
 
 /* One card. rank 0: it stands in a history, and its number is a rating. */
-static void put_card(textbuf *page, const shown_entry *entry, size_t rank, const char *measure) {
+static void put_card(textbuf *page, const shown_entry *entry, size_t rank, const char *measure, int digits) {
   text_puts(page, "<li>");
   put_picture(page, &entry->item);
   text_puts(page, "<div class=\"words\"><div class=\"name\">");
@@ -130,7 +130,7 @@ static void put_card(textbuf *page, const shown_entry *entry, size_t rank, const
   if (entry->item.title)
     put_escaped(page, entry->item.key);
   if (rank)
-    text_printf(page, "</div><div class=\"score\">%s %.3f</div>", measure, entry->value);
+    text_printf(page, "</div><div class=\"score\">%s %.*f</div>", measure, digits, entry->value);
   else
     text_printf(page, "</div><div class=\"score\">rated %g</div>", entry->value);
   put_reasons(page, entry);
@@ -142,7 +142,7 @@ static void put_history(textbuf *page, const list *l) {
     return;
   text_puts(page, l->n_history < l->n_rated ? "<h3>Rated best</h3>\n<ul>\n" : "<h3>Rated</h3>\n<ul>\n");
   for (size_t i = 0; i < l->n_history; i++)
-    put_card(page, &l->history[i], 0, "");
+    put_card(page, &l->history[i], 0, "", 0);
   text_puts(page, "</ul>\n<h3>The list</h3>\n");
 }
 
@@ -163,7 +163,7 @@ static void put_section(textbuf *page, const report *r, const list *l) {
   put_history(page, l);
   text_puts(page, "<ol>\n");
   for (size_t i = 0; i < l->n_entries; i++)
-    put_card(page, &l->entries[i], i + 1, r->measure);
+    put_card(page, &l->entries[i], i + 1, r->measure, lists_digits(l));
   text_puts(page, "</ol>\n");
   if (lists_note(l)) {
     text_puts(page, "<p class=\"quiet\">");

@@ -1,6 +1,7 @@
 /* Ranked lists: gathering what is shown, and the tables. */
 #include "lists.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,6 +106,22 @@ const char *lists_warning(const report *r) {
          "nothing more. Give pretrained weights with --model for lists by looks.";
 }
 
+int lists_digits(const list *l) {
+  double least = INFINITY, most = -INFINITY;
+  int digits = 3;
+  for (size_t i = 0; i < l->n_entries; i++) {
+    least = fmin(least, l->entries[i].value);
+    most = fmax(most, l->entries[i].value);
+  }
+  while (digits < 6 && most > least && (most - least) * pow(10, digits) < 2 * (double)l->n_entries)
+    digits++;
+  return digits;
+}
+
+int lists_reason_digits(const shown_reason *reason) {
+  return reason->similarity > 0.995 ? 4 : 2;
+}
+
 static char *reasons_line(const shown_entry *entry) {
   textbuf line = {0};
   text_puts(&line, "");
@@ -112,16 +129,16 @@ static char *reasons_line(const shown_entry *entry) {
     const shown_reason *reason = &entry->reasons[i];
     text_printf(&line, "%s%s (", i ? "; " : "", reason->item.title ? reason->item.title : reason->item.key);
     if (reason->similarity != 0)
-      text_printf(&line, "%.2f alike, ", reason->similarity);
+      text_printf(&line, "%.*f alike, ", lists_reason_digits(reason), reason->similarity);
     text_printf(&line, "rated %g)", reason->rating);
   }
   return line.bytes;
 }
 
-static void add_row(table *t, size_t rank, const shown_entry *entry, bool titles, bool reasons) {
+static void add_row(table *t, size_t rank, const shown_entry *entry, int digits, bool titles, bool reasons) {
   char number[32], score[32];
   snprintf(number, sizeof number, "%zu", rank);
-  snprintf(score, sizeof score, "%.3f", entry->value);
+  snprintf(score, sizeof score, "%.*f", digits, entry->value);
   table_cell(t, number);
   table_cell(t, score);
   table_cell(t, entry->item.key);
@@ -150,7 +167,7 @@ static void print_list(const report *r, const list *l) {
   printf("%s\n", clean);
   table *t = table_new(headings, columns, "01");
   for (size_t i = 0; i < l->n_entries; i++)
-    add_row(t, i + 1, &l->entries[i], titles, reasons);
+    add_row(t, i + 1, &l->entries[i], lists_digits(l), titles, reasons);
   if (l->n_entries)
     table_print(t);
   if (lists_note(l))

@@ -68,6 +68,10 @@ const char *lists_note(const list *l);
 /* The sentence about untrained networks; NULL: the network is trained or not known. */
 const char *lists_warning(const report *r);
 
+/* Decimals that tell the entries' numbers apart: embeddings of one shop can be very much alike. */
+int lists_digits(const list *l);
+int lists_reason_digits(const shown_reason *reason);
+
 /* Prints as --json or tables, and writes --html or --html-add; returns the exit code. */
 int lists_show(const report *r, const args *a);
 void lists_free(report *r);
