@@ -119,7 +119,7 @@ int lists_digits(const list *l) {
 }
 
 int lists_reason_digits(const shown_reason *reason) {
-  return reason->similarity > 0.995 ? 4 : 2;
+  return reason->similarity > 0.98 ? 4 : 2;
 }
 
 static char *reasons_line(const shown_entry *entry) {
