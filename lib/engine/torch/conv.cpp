@@ -47,12 +47,15 @@ static c10::IValue optional_of(const at::Tensor &tensor) {
   return tensor.defined() ? c10::IValue(tensor) : c10::IValue();
 }
 
+/* Takes the weight's memory away. */
 static c10::IValue prepack(const at::Tensor &weight, const at::Tensor &bias, Pair stride, Pair padding, Pair dilation,
                            int64_t groups, at::IntArrayRef input_shape, const char *attribute) {
   std::vector<c10::IValue> stack{
       weight, optional_of(bias),    list_of(stride),       list_of(padding), list_of(dilation),
       groups, list_of(input_shape), std::string(attribute)};
   find_operator("mkldnn_prepacked::conv2d_prepack")->callBoxed(&stack);
+  /* The context keeps the tensor that it was made from, for serialisation only: twice the memory. Emptied, it stays. */
+  at::Tensor(weight).set_();
   return stack.at(0);
 }
 
@@ -101,7 +104,8 @@ Weights prepare_linear(Layout layout, at::Tensor weight, at::Tensor bias, int64_
     const int64_t shape[4] = {batch, weight.size(1), 1, 1};
     w.context = prepack(filter, bias, {1, 1}, {0, 0}, {1, 1}, 1, shape, "none");
   } else {
-    w.weight = weight;
+    /* Anything but float32 on the processor has been converted, and so copied. */
+    w.weight = weight.is_cpu() && weight.scalar_type() == at::kFloat ? weight.clone() : weight;
     w.bias = bias;
   }
   return w;

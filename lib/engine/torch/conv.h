@@ -31,7 +31,8 @@ Weights prepare_conv(const recsys_op &op, Layout layout, at::Tensor weight, at::
                      const at::IntArrayRef input_shape);
 at::Tensor run_conv(const recsys_op &op, const Weights &w, const at::Tensor &x, bool relu);
 
-/* Dense layers. `batch` is the number of pictures that the reordered form is made for; others work, too. */
+/* Dense layers. `weight` may still be the caller's memory: the largest ones are reordered straight out of it. `batch`
+ * is the number of pictures that the reordered form is made for; others work, too. */
 Weights prepare_linear(Layout layout, at::Tensor weight, at::Tensor bias, int64_t batch);
 at::Tensor run_linear(const Weights &w, const at::Tensor &x);
 

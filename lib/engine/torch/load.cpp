@@ -144,7 +144,8 @@ static void prepare(Net &net, const recsys_network &network, Layer &layer) {
   if (op.kind == RECSYS_OP_CONV)
     layer.weights = prepare_conv(op, net.layout, get(op.weight), get(op.bias), layer.relu, input_shape(net, op));
   else if (op.kind == RECSYS_OP_LINEAR)
-    layer.weights = prepare_linear(net.layout, get(op.weight), get(op.bias), net.batch);
+    layer.weights =
+        prepare_linear(net.layout, weight_at(network, op.weight).to(net.device, net.dtype), get(op.bias), net.batch);
   else if (op.kind == RECSYS_OP_BATCHNORM)
     layer.weights = {get(op.weight), get(op.bias), get(op.mean), get(op.variance), {}};
 }
