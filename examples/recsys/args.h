@@ -18,7 +18,7 @@ typedef struct args_command {
   const char *usage;             /* "STORE --images DIR [OPTION...]" */
   const char *about;             /* paragraphs */
   const char *examples;          /* lines */
-  const args_option *options[5]; /* tables; NULL ends */
+  const args_option *options[6]; /* tables; NULL ends, so at most five */
 } args_command;
 
 typedef struct args {

@@ -44,18 +44,22 @@ static bool parse_range(const char *value, bool numeric, recsys_clause *clause) 
          parse_end(dots + 2, strlen(dots + 2), INFINITY, &clause->max);
 }
 
-static int find_field(const args *a, const store_facts *facts, const char *field, size_t *index) {
+static int complain_field(const args *a, const store_facts *facts, const char *field) {
   textbuf known = {0};
-  for (*index = 0; *index < facts->n_fields; ++*index) {
-    if (!strcmp(facts->fields[*index], field))
-      return 0;
-    if (*index < facts->n_labels + facts->n_numbers)
-      text_printf(&known, "%s%s", known.length ? ", " : "", facts->fields[*index]);
-  }
+  for (size_t i = 0; i < facts->n_labels + facts->n_numbers; i++)
+    text_printf(&known, "%s%s", i ? ", " : "", facts->fields[i]);
   say("%s: no item of this store has the field \"%s\"; it has: %s", a->command->name, field,
       known.length ? known.bytes : "none");
   free(known.bytes);
   return FAILED;
+}
+
+/* The index of a field; n_fields: there is none. */
+static size_t find_field(const store_facts *facts, const char *field) {
+  size_t index = 0;
+  while (index < facts->n_labels + facts->n_numbers && strcmp(facts->fields[index], field) != 0)
+    index++;
+  return index < facts->n_labels + facts->n_numbers ? index : facts->n_fields;
 }
 
 static int parse_values(const args *a, const char *condition, const char *value, const store_facts *facts, size_t field,
@@ -78,7 +82,6 @@ static int parse_values(const args *a, const char *condition, const char *value,
 
 static int parse_condition(const args *a, const char *condition, const store_facts *facts, where *w, size_t i) {
   const char *equals = strchr(condition, '=');
-  size_t field = 0;
   if (!equals || equals == condition || (equals == condition + 1 && *condition == '!') || !equals[1])
     return args_misuse(a, "--where is FIELD=VALUE, FIELD!=VALUE or FIELD=FROM..TO, not \"%s\"", condition);
   bool none = equals[-1] == '!';
@@ -86,8 +89,9 @@ static int parse_condition(const args *a, const char *condition, const store_fac
   w->fields[i] = need_text("%.*s", (int)(equals - condition - none), condition);
   *clause = (recsys_clause){.field = w->fields[i], .op = none ? RECSYS_CLAUSE_NONE : RECSYS_CLAUSE_ANY};
   w->filter.n_clauses = i + 1;
-  int code = find_field(a, facts, w->fields[i], &field);
-  return code ? code : parse_values(a, condition, equals + 1, facts, field, clause, &w->values[i]);
+  size_t field = find_field(facts, w->fields[i]);
+  return field == facts->n_fields ? complain_field(a, facts, w->fields[i])
+                                  : parse_values(a, condition, equals + 1, facts, field, clause, &w->values[i]);
 }
 
 static int parse_conditions(where *w, const args *a, const store_facts *facts) {
