@@ -28,6 +28,9 @@ void recsys__map_free(recsys__map *map);
 void *recsys__map_get(const recsys__map *map, int64_t key); /* borrowed; NULL: absent */
 /* Takes over one reference of value, also on failure; false: out of memory, and the map is as it was. */
 bool recsys__map_set(recsys__map *map, int64_t key, void *value);
+/* Makes the path to `key` private to this map, so that *value (borrowed; NULL: absent) may be changed in place if its
+ * reference count is 1. false: out of memory, unchanged. */
+bool recsys__map_own(recsys__map *map, int64_t key, void **value);
 bool recsys__map_remove(recsys__map *map, int64_t key, bool *removed);
 /* The smallest key > after, with its value (borrowed); false: none. after = -1 starts (keys are >= 0). */
 bool recsys__map_next(const recsys__map *map, int64_t after, int64_t *key, void **value);
