@@ -52,7 +52,7 @@ int32_t recsys__view_field(const recsys__view *view, const char *field);
 int32_t recsys__view_value(const recsys__view *view, int32_t field, const char *value);
 const char *recsys__view_value_name(const recsys__view *view, int32_t value);
 typedef struct recsys__label {
-  int32_t value;
+  int32_t field, value;
   float score;
 } recsys__label;
 /* An item's labels in one field, by falling score, then by the value's text. */

@@ -1,0 +1,143 @@
+/*
+ * Inside the store: the database beneath, the records of a view, and how the one becomes the other. Writers hold
+ * core->write; whatever they commit is folded into a new view by reading back the rows whose change number is new, so
+ * that opening, refreshing and writing share one path.
+ */
+#ifndef RECSYS_STORE_STORE_H
+#define RECSYS_STORE_STORE_H
+
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "recsys.h"
+#include "store/map.h"
+#include "store/rows.h"
+#include "store/view.h"
+#include "store/vocabulary.h"
+
+enum { RECSYS__SCHEMA_VERSION = 1, RECSYS__APPLICATION_ID = 0x52435359 };
+
+typedef struct recsys__item {
+  recsys__ref ref;
+  char *key; /* NULL: none */
+  recsys__label *labels; /* by field, then falling score, then the value's text */
+  struct recsys__item_number {
+    int32_t field;
+    double value;
+  } *numbers;
+  struct recsys__item_text {
+    int32_t field;
+    char *value;
+  } *texts;
+  size_t label_count, number_count, text_count;
+} recsys__item;
+
+typedef struct recsys__user {
+  recsys__ref ref;
+  char *key;
+  recsys__rating *ratings; /* by item */
+  size_t count, room;
+} recsys__user;
+
+typedef struct recsys__space {
+  int64_t id;
+  char fingerprint[132];
+  char *description; /* NULL: none */
+  uint32_t dim;
+  bool is_default;
+  recsys__rows *rows;
+} recsys__space;
+
+/* The ids of all keys with one hash. */
+typedef struct recsys__bucket {
+  recsys__ref ref;
+  size_t count;
+  int64_t ids[];
+} recsys__bucket;
+
+struct recsys__view {
+  recsys__ref ref;
+  int64_t change;
+  recsys__store_core *core; /* retained, for the vocabulary */
+  recsys__map items, users;
+  recsys__map item_keys, user_keys; /* hash of the key -> recsys__bucket */
+  recsys__space *spaces;
+  size_t space_count;
+  uint64_t rating_count, label_count;
+};
+
+struct recsys__store_core {
+  _Atomic uint32_t references; /* of views, and one for all handles together */
+  _Atomic uint32_t handles;    /* the store and its rankers */
+  recsys__vocabulary vocabulary;
+  pthread_mutex_t latch; /* around `view` */
+  recsys__view *view;
+  uint32_t threads;
+};
+
+struct recsys_store {
+  recsys__store_core *core;
+  pthread_mutex_t write; /* around db and everything that changes */
+  sqlite3 *db;
+  uint64_t generation;   /* of forks, at which db was opened */
+  bool stale;            /* memory may be behind the database: refresh before the next write */
+  char *location;
+  recsys_store_options options;
+  recsys__log log;
+};
+
+/* -- database (database.c) */
+recsys_status recsys__db_open(recsys_store *store, recsys_error *error);
+/* Maps an SQLite result to a status and a message: "cannot <doing> '<location>': <reason>". */
+recsys_status recsys__db_fail(recsys_store *store, sqlite3 *db, int code, const char *doing, recsys_error *error);
+recsys_status recsys__db_run(recsys_store *store, const char *sql, const char *doing, recsys_error *error);
+recsys_status recsys__db_prepare(recsys_store *store, sqlite3_stmt **statement, const char *sql, recsys_error *error);
+/* Steps a statement that returns no rows, and resets it. */
+recsys_status recsys__db_step(recsys_store *store, sqlite3_stmt *statement, recsys_error *error);
+/* An integer from a one-row query. */
+recsys_status recsys__db_number(recsys_store *store, const char *sql, int64_t *value, recsys_error *error);
+const char *recsys__schema_sql(void);
+
+/* -- writing (write.c): lock, begin; then commit (folds the change into a new view and publishes it) or roll back. Every
+ * successful begin is followed by exactly one end. */
+recsys_status recsys__write_begin(recsys_store *store, recsys_error *error);
+recsys_status recsys__write_end(recsys_store *store, recsys_status status, recsys_error *error);
+/* Creates the rows of ids that do not exist. kind: RECSYS_ITEMS or RECSYS_USERS. */
+recsys_status recsys__write_ids(recsys_store *store, int kind, const int64_t *ids, size_t n, recsys_error *error);
+
+/* -- views (view.c, load.c) */
+recsys__view *recsys__view_new(recsys__store_core *core);
+recsys__view *recsys__view_copy(const recsys__view *view);
+void recsys__view_publish(recsys__store_core *core, recsys__view *view); /* takes over the reference */
+/* Folds everything with a change number above view->change into the private view. */
+recsys_status recsys__load(recsys_store *store, recsys__view *view, bool progress, recsys_error *error);
+recsys__store_core *recsys__core_new(uint32_t threads);
+void recsys__core_release(recsys__store_core *core);
+recsys__rows *recsys__view_rows(const recsys__view *view, int32_t space);
+int64_t recsys__key_hash(const char *key);
+/* The id of a key, or -1. */
+int64_t recsys__view_resolve(const recsys__view *view, int kind, const char *key);
+
+/* -- records (record.c): private copies to change; false: out of memory */
+recsys__item *recsys__item_edit(recsys__map *items, int64_t id);
+recsys__user *recsys__user_edit(recsys__map *users, int64_t id);
+bool recsys__item_set_label(recsys__item *item, const recsys__vocabulary *words, int32_t field, int32_t value,
+                            float score, bool *added);
+bool recsys__item_remove_label(recsys__item *item, int32_t field, int32_t value);
+bool recsys__item_set_number(recsys__item *item, int32_t field, double value);
+void recsys__item_remove_number(recsys__item *item, int32_t field);
+bool recsys__item_set_text(recsys__item *item, int32_t field, const char *value);
+void recsys__item_remove_text(recsys__item *item, int32_t field);
+bool recsys__user_set_rating(recsys__user *user, const recsys__rating *rating, bool *added);
+bool recsys__user_remove_rating(recsys__user *user, int64_t item);
+
+/* -- checks shared by the public functions */
+recsys_status recsys__check_ids(const int64_t *ids, size_t n, const char *what, recsys_error *error);
+recsys_status recsys__check_texts(const char *const *texts, size_t n, size_t limit, const char *what,
+                                  recsys_error *error);
+
+#endif

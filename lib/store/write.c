@@ -1,0 +1,105 @@
+/* Transactions: how a change reaches the disk and then, whole, the next view. */
+#include <string.h>
+
+#include "base/thread.h"
+#include "store/store.h"
+
+/* After a fork the inherited connection belongs to the parent: it is left alone, and a new one opened. */
+static recsys_status reconnect(recsys_store *store, recsys_error *error) {
+  if (store->generation == recsys__fork_generation())
+    return RECSYS_OK;
+  if (!strcmp(store->location, ":memory:"))
+    return recsys__fail(error, RECSYS_EFORKED, 0,
+                        "a store in memory cannot be written by a forked process; open one of its own");
+  store->db = NULL;
+  return recsys__db_open(store, error);
+}
+
+/* Brings a private copy of the view up to the database, and publishes it. Inside a transaction. */
+static recsys_status fold_news(recsys_store *store, recsys__view **next, recsys_error *error) {
+  const recsys__view *now = recsys__store_view(store);
+  recsys__view *view = recsys__view_copy(now);
+  recsys__view_release(now);
+  recsys_status status = view ? recsys__load(store, view, false, error) : recsys__no_memory(error, "the new view");
+  if (status) {
+    recsys__view_release(view);
+    view = NULL;
+  }
+  *next = view;
+  return status;
+}
+
+static recsys_status begin(recsys_store *store, const char *sql, recsys_error *error) {
+  pthread_mutex_lock(&store->write);
+  recsys_status status = reconnect(store, error);
+  if (!status)
+    status = recsys__db_run(store, sql, "lock", error);
+  if (status)
+    pthread_mutex_unlock(&store->write);
+  return status;
+}
+
+recsys_status recsys__write_begin(recsys_store *store, recsys_error *error) {
+  if (!store)
+    return recsys__fail(error, RECSYS_EINVAL, 0, "store is NULL; open one first");
+  if (store->options.flags & (RECSYS_STORE_READ_ONLY | RECSYS_STORE_IMMUTABLE))
+    return recsys__fail(error, RECSYS_EREADONLY, 0, "'%.80s' was opened read-only; open it without that flag",
+                        store->location);
+  return begin(store, "BEGIN IMMEDIATE", error);
+}
+
+recsys_status recsys__write_end(recsys_store *store, recsys_status status, recsys_error *error) {
+  recsys__view *next = NULL;
+  if (!status)
+    status = fold_news(store, &next, error);
+  if (!status)
+    status = recsys__db_run(store, "COMMIT", "write", error);
+  if (status) {
+    sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+    recsys__view_release(next);
+  } else {
+    recsys__view_publish(store->core, next);
+  }
+  pthread_mutex_unlock(&store->write);
+  return status ? status : recsys__ok(error);
+}
+
+recsys_status recsys_store_refresh(recsys_store *store, recsys_error *error) {
+  recsys__view *next = NULL;
+  if (!store)
+    return recsys__fail(error, RECSYS_EINVAL, 0, "store is NULL; open one first");
+  recsys_status status = begin(store, "BEGIN", error);
+  if (status)
+    return status;
+  status = fold_news(store, &next, error);
+  sqlite3_exec(store->db, "COMMIT", NULL, NULL, NULL);
+  if (!status)
+    recsys__view_publish(store->core, next);
+  pthread_mutex_unlock(&store->write);
+  return status ? status : recsys__ok(error);
+}
+
+recsys_status recsys__write_ids(recsys_store *store, int kind, const int64_t *ids, size_t n, recsys_error *error) {
+  sqlite3_stmt *statement = NULL;
+  const char *sql = kind == RECSYS_ITEMS ? "INSERT OR IGNORE INTO item(id) VALUES(?)"
+                                         : "INSERT OR IGNORE INTO user(id) VALUES(?)";
+  recsys_status status = recsys__db_prepare(store, &statement, sql, error);
+  for (size_t i = 0; i < n && !status; i++) {
+    if (i && ids[i] == ids[i - 1])
+      continue;
+    sqlite3_bind_int64(statement, 1, ids[i]);
+    status = recsys__db_step(store, statement, error);
+  }
+  sqlite3_finalize(statement);
+  return status;
+}
+
+recsys_status recsys__check_ids(const int64_t *ids, size_t n, const char *what, recsys_error *error) {
+  if (n && !ids)
+    return recsys__fail(error, RECSYS_EINVAL, 0, "%s is NULL, but n is %zu; pass the ids", what, n);
+  for (size_t i = 0; i < n; i++)
+    if (ids[i] < 0)
+      return recsys__fail(error, RECSYS_EINVAL, (int32_t)i, "%s[%zu] is %lld; ids are 0 or larger", what, i,
+                          (long long)ids[i]);
+  return RECSYS_OK;
+}
