@@ -49,8 +49,8 @@ recsys_status recsys__db_fail(recsys_store *store, sqlite3 *db, int code, const 
   recsys_status status = status_of(code);
   if (db && status == RECSYS_EIO && sqlite3_system_errno(db) == ENOSPC)
     status = RECSYS_EFULL;
-  return recsys__fail(error, status, code, "cannot %s '%.80s': %.60s; %s", doing, store->location,
-                      sqlite3_errstr(code), mend_of(status));
+  return recsys__fail(error, status, code, "cannot %s '%.80s': %.60s; %s", doing, store->location, sqlite3_errstr(code),
+                      mend_of(status));
 }
 
 recsys_status recsys__db_run(recsys_store *store, const char *sql, const char *doing, recsys_error *error) {
@@ -86,8 +86,9 @@ recsys_status recsys__db_number(recsys_store *store, const char *sql, int64_t *v
 /* All objects of a database, one per line, for comparison. */
 static bool objects_of(sqlite3 *db, recsys__string *text) {
   sqlite3_stmt *statement;
-  const char *sql = "SELECT type || ' ' || name || ' ' || sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE "
-                    "'sqlite_%' ORDER BY name";
+  const char *sql =
+      "SELECT type || ' ' || name || ' ' || sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE "
+      "'sqlite_%' ORDER BY name";
   if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL))
     return false;
   while (sqlite3_step(statement) == SQLITE_ROW) {
@@ -203,8 +204,8 @@ recsys_status recsys__db_open(recsys_store *store, recsys_error *error) {
   bool writes = !(store->options.flags & (RECSYS_STORE_READ_ONLY | RECSYS_STORE_IMMUTABLE));
   status = recsys__db_run(store, "PRAGMA mmap_size=0;PRAGMA foreign_keys=ON;PRAGMA cell_size_check=ON", "open", error);
   if (!status && writes)
-    status = recsys__db_run(store, "PRAGMA page_size=65536;PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL", "open",
-                            error);
+    status =
+        recsys__db_run(store, "PRAGMA page_size=65536;PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL", "open", error);
   if (!status)
     status = check_version(store, error);
   if (!status)

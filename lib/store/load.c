@@ -13,14 +13,19 @@ typedef struct fold {
   bool progress;
 } fold;
 
-static recsys_status no_memory(const fold *f) { return recsys__no_memory(f->error, "the catalogue"); }
-
-static recsys_status damaged(const fold *f, const char *what, int64_t id) {
-  return recsys__fail(f->error, RECSYS_EFORMAT, 0, "'%.80s' holds an impossible %s at item or user %lld; restore a copy",
-                      f->store->location, what, (long long)id);
+static recsys_status no_memory(const fold *f) {
+  return recsys__no_memory(f->error, "the catalogue");
 }
 
-static int64_t integer(const fold *f, int column) { return sqlite3_column_int64(f->row, column); }
+static recsys_status damaged(const fold *f, const char *what, int64_t id) {
+  return recsys__fail(f->error, RECSYS_EFORMAT, 0,
+                      "'%.80s' holds an impossible %s at item or user %lld; restore a copy", f->store->location, what,
+                      (long long)id);
+}
+
+static int64_t integer(const fold *f, int column) {
+  return sqlite3_column_int64(f->row, column);
+}
 static const char *text(const fold *f, int column) {
   const char *t = (const char *)sqlite3_column_text(f->row, column);
   return t ? t : "";
@@ -28,7 +33,9 @@ static const char *text(const fold *f, int column) {
 
 /* -- keys */
 
-static void bucket_free(void *self) { recsys__free(self); }
+static void bucket_free(void *self) {
+  recsys__free(self);
+}
 
 static bool key_add(recsys__map *keys, const char *key, int64_t id) {
   int64_t hash = recsys__key_hash(key);
@@ -252,8 +259,7 @@ static recsys_status drop_of_item(fold *f, const char *kind) {
     return no_memory(f);
   int32_t field = recsys__vocabulary_find(words, -1, text(f, 2));
   if (!strcmp(kind, "label"))
-    f->view->label_count -=
-        recsys__item_remove_label(item, field, recsys__vocabulary_find(words, field, text(f, 3)));
+    f->view->label_count -= recsys__item_remove_label(item, field, recsys__vocabulary_find(words, field, text(f, 3)));
   else if (!strcmp(kind, "number"))
     recsys__item_remove_number(item, field);
   else
@@ -306,8 +312,7 @@ static const struct {
 
 static bool cancelled(fold *f) {
   const recsys_store_options *options = &f->store->options;
-  return f->progress && options->progress &&
-         options->progress(options->progress_user, "load", f->done, f->total) != 0;
+  return f->progress && options->progress && options->progress(options->progress_user, "load", f->done, f->total) != 0;
 }
 
 static recsys_status fold_step(fold *f, size_t step) {

@@ -93,8 +93,7 @@ recsys__user *recsys__user_edit(recsys__map *users, int64_t id) {
   return user && recsys__map_set(users, id, user) ? user : NULL;
 }
 
-static bool comes_before(const recsys__label *a, const recsys__label *b,
-                         const recsys__vocabulary *words) {
+static bool comes_before(const recsys__label *a, const recsys__label *b, const recsys__vocabulary *words) {
   if (a->field != b->field)
     return a->field < b->field;
   if (a->score != b->score)

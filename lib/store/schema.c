@@ -103,4 +103,6 @@ static const char schema[] =
     "CREATE TRIGGER event_delete AFTER DELETE ON event BEGIN UPDATE counter SET change = change + 1; INSERT "
     "INTO tombstone VALUES((SELECT change FROM counter), 'event', OLD.id, NULL, NULL); END;\n";
 
-const char *recsys__schema_sql(void) { return schema; }
+const char *recsys__schema_sql(void) {
+  return schema;
+}

@@ -23,16 +23,16 @@ enum { RECSYS__SCHEMA_VERSION = 1, RECSYS__APPLICATION_ID = 0x52435359 };
 
 typedef struct recsys__item {
   recsys__ref ref;
-  char *key; /* NULL: none */
+  char *key;             /* NULL: none */
   recsys__label *labels; /* by field, then falling score, then the value's text */
   struct recsys__item_number {
     int32_t field;
     double value;
-  } *numbers;
+  } * numbers;
   struct recsys__item_text {
     int32_t field;
     char *value;
-  } *texts;
+  } * texts;
   size_t label_count, number_count, text_count;
 } recsys__item;
 
@@ -83,8 +83,8 @@ struct recsys_store {
   recsys__store_core *core;
   pthread_mutex_t write; /* around db and everything that changes */
   sqlite3 *db;
-  uint64_t generation;   /* of forks, at which db was opened */
-  bool stale;            /* memory may be behind the database: refresh before the next write */
+  uint64_t generation; /* of forks, at which db was opened */
+  bool stale;          /* memory may be behind the database: refresh before the next write */
   char *location;
   recsys_store_options options;
   recsys__log log;
@@ -102,8 +102,8 @@ recsys_status recsys__db_step(recsys_store *store, sqlite3_stmt *statement, recs
 recsys_status recsys__db_number(recsys_store *store, const char *sql, int64_t *value, recsys_error *error);
 const char *recsys__schema_sql(void);
 
-/* -- writing (write.c): lock, begin; then commit (folds the change into a new view and publishes it) or roll back. Every
- * successful begin is followed by exactly one end. */
+/* -- writing (write.c): lock, begin; then commit (folds the change into a new view and publishes it) or roll back.
+ * Every successful begin is followed by exactly one end. */
 recsys_status recsys__write_begin(recsys_store *store, recsys_error *error);
 recsys_status recsys__write_end(recsys_store *store, recsys_status status, recsys_error *error);
 /* Creates the rows of ids that do not exist. kind: RECSYS_ITEMS or RECSYS_USERS. */

@@ -115,7 +115,9 @@ const recsys__view *recsys__store_core_view(recsys__store_core *core) {
   return view;
 }
 
-const recsys__view *recsys__store_view(recsys_store *store) { return recsys__store_core_view(store->core); }
+const recsys__view *recsys__store_view(recsys_store *store) {
+  return recsys__store_core_view(store->core);
+}
 
 static void *mutable(const void *pointer) {
   union {
@@ -125,13 +127,25 @@ static void *mutable(const void *pointer) {
   return u.out;
 }
 
-void recsys__view_retain(const recsys__view *view) { recsys__ref_retain(mutable(view)); }
-void recsys__view_release(const recsys__view *view) { recsys__ref_release(mutable(view)); }
-int64_t recsys__view_change(const recsys__view *view) { return view->change; }
-uint32_t recsys__store_core_threads(const recsys__store_core *core) { return core->threads; }
+void recsys__view_retain(const recsys__view *view) {
+  recsys__ref_retain(mutable(view));
+}
+void recsys__view_release(const recsys__view *view) {
+  recsys__ref_release(mutable(view));
+}
+int64_t recsys__view_change(const recsys__view *view) {
+  return view->change;
+}
+uint32_t recsys__store_core_threads(const recsys__store_core *core) {
+  return core->threads;
+}
 
-size_t recsys__view_item_count(const recsys__view *view) { return view->items.count; }
-size_t recsys__view_user_count(const recsys__view *view) { return view->users.count; }
+size_t recsys__view_item_count(const recsys__view *view) {
+  return view->items.count;
+}
+size_t recsys__view_user_count(const recsys__view *view) {
+  return view->users.count;
+}
 bool recsys__view_has_item(const recsys__view *view, int64_t item) {
   return item >= 0 && recsys__map_get(&view->items, item);
 }
@@ -231,7 +245,8 @@ int64_t recsys__view_resolve(const recsys__view *view, int kind, const char *key
       recsys__map_get(kind == RECSYS_ITEMS ? &view->item_keys : &view->user_keys, recsys__key_hash(key));
   for (size_t i = 0; bucket && i < bucket->count; i++) {
     const void *record = recsys__map_get(records, bucket->ids[i]);
-    const char *found = kind == RECSYS_ITEMS ? ((const recsys__item *)record)->key : ((const recsys__user *)record)->key;
+    const char *found =
+        kind == RECSYS_ITEMS ? ((const recsys__item *)record)->key : ((const recsys__user *)record)->key;
     if (found && !strcmp(found, key))
       return bucket->ids[i];
   }

@@ -11,7 +11,7 @@ typedef struct recsys__vocabulary {
   struct recsys__word {
     int32_t field; /* -1: this word is a field's name */
     char *text;
-  } *words;
+  } * words;
   size_t count, room;
   int32_t *slots; /* open addressing: index of a word + 1 */
   size_t slot_count;

@@ -81,8 +81,8 @@ recsys_status recsys_store_refresh(recsys_store *store, recsys_error *error) {
 
 recsys_status recsys__write_ids(recsys_store *store, int kind, const int64_t *ids, size_t n, recsys_error *error) {
   sqlite3_stmt *statement = NULL;
-  const char *sql = kind == RECSYS_ITEMS ? "INSERT OR IGNORE INTO item(id) VALUES(?)"
-                                         : "INSERT OR IGNORE INTO user(id) VALUES(?)";
+  const char *sql =
+      kind == RECSYS_ITEMS ? "INSERT OR IGNORE INTO item(id) VALUES(?)" : "INSERT OR IGNORE INTO user(id) VALUES(?)";
   recsys_status status = recsys__db_prepare(store, &statement, sql, error);
   for (size_t i = 0; i < n && !status; i++) {
     if (i && ids[i] == ids[i - 1])
