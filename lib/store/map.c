@@ -1,7 +1,7 @@
 /*
- * The ordered map of snapshots: a B+ tree of reference-counted nodes. A node that only this map holds is changed in
- * place, any other is copied first. Every step on the way down (copy a node, split one) leaves the same content, so a
- * failed allocation changes nothing that can be seen.
+ * The persistent map: a B-tree whose nodes are reference-counted. A change first makes the nodes on its path private
+ * (copying those that another map holds) and splits full ones on the way down; both leave the content as it is, so that
+ * running out of memory half-way does no harm. Removal never merges nodes: a leaf may become empty.
  */
 #include "store/map.h"
 
@@ -10,17 +10,17 @@
 
 #include "base/memory.h"
 
-enum { FAN = 32, MERGED = 24 /* neighbours that fit into so many are merged */ };
+enum { FAN_OUT = 32 };
 
-/* Entries are values in a leaf and nodes elsewhere: both start with a recsys__ref. keys[i] of an inner node is at most
- * the smallest key under entry i, and above all keys under entry i - 1. */
-typedef struct recsys__map_node {
-  recsys__ref ref;
-  uint32_t count;
+/* An inner node: child i holds the keys from keys[i] up to keys[i + 1]; keys[0] counts as minus infinity. */
+struct recsys__map_node {
+  _Atomic uint32_t references;
+  uint16_t count;
   bool leaf;
-  int64_t keys[FAN];
-  void *entries[FAN];
-} node;
+  int64_t keys[FAN_OUT];
+  void *slots[FAN_OUT]; /* values, or children */
+};
+typedef struct recsys__map_node node;
 
 void recsys__ref_retain(void *value) {
   if (value)
@@ -33,58 +33,58 @@ void recsys__ref_release(void *value) {
     ref->free(ref);
 }
 
-/* -- nodes */
-
-static void node_free(void *self) {
-  node *n = self;
-  for (uint32_t i = 0; i < n->count; i++)
-    recsys__ref_release(n->entries[i]);
-  recsys__free(n);
-}
-
 static node *node_new(bool leaf) {
-  node *n = recsys__alloc(1, sizeof *n);
+  node *n = recsys__calloc(1, sizeof *n);
   if (!n)
     return NULL;
-  atomic_init(&n->ref.count, 1);
-  n->ref.free = node_free;
-  n->count = 0;
+  atomic_init(&n->references, 1);
   n->leaf = leaf;
   return n;
 }
 
-/* Puts entries [from, to) of another node at the end; `shared`: the other one keeps its own references. */
-static void append(node *to, const node *from, uint32_t first, uint32_t last, bool shared) {
-  memcpy(to->keys + to->count, from->keys + first, (last - first) * sizeof *to->keys);
-  memcpy(to->entries + to->count, from->entries + first, (last - first) * sizeof *to->entries);
-  for (uint32_t i = first; shared && i < last; i++)
-    recsys__ref_retain(from->entries[i]);
-  to->count += last - first;
+static void node_retain(node *n) {
+  atomic_fetch_add_explicit(&n->references, 1, memory_order_relaxed);
 }
 
-/* The acquire meets the release with which the last other holder let go. */
-static bool is_ours(node *n) {
-  return atomic_load_explicit(&n->ref.count, memory_order_acquire) == 1;
+static void node_release(node *n) {
+  if (!n || atomic_fetch_sub_explicit(&n->references, 1, memory_order_acq_rel) != 1)
+    return;
+  for (size_t i = 0; i < n->count; i++) {
+    if (n->leaf)
+      recsys__ref_release(n->slots[i]);
+    else
+      node_release(n->slots[i]);
+  }
+  recsys__free(n);
 }
 
-/* Makes the node in *slot one that only this map holds; false: out of memory. Its parent must be ours already. */
-static bool make_ours(node **slot) {
-  if (is_ours(*slot))
+/* Makes *slot private to this map; false: out of memory. */
+static bool node_own(node **slot) {
+  node *old = *slot;
+  if (atomic_load_explicit(&old->references, memory_order_acquire) == 1)
     return true;
-  node *copy = node_new((*slot)->leaf);
+  node *copy = node_new(old->leaf);
   if (!copy)
     return false;
-  append(copy, *slot, 0, (*slot)->count, true);
-  recsys__ref_release(*slot);
+  copy->count = old->count;
+  memcpy(copy->keys, old->keys, sizeof old->keys);
+  memcpy(copy->slots, old->slots, sizeof old->slots);
+  for (size_t i = 0; i < copy->count; i++) {
+    if (copy->leaf)
+      recsys__ref_retain(copy->slots[i]);
+    else
+      node_retain(copy->slots[i]);
+  }
   *slot = copy;
+  node_release(old);
   return true;
 }
 
-/* The number of keys that are at most `key`. */
-static uint32_t place_after(const node *n, int64_t key) {
-  uint32_t low = 0, high = n->count;
+/* The number of keys <= key. */
+static size_t upper_bound(const node *n, int64_t key) {
+  size_t low = 0, high = n->count;
   while (low < high) {
-    uint32_t middle = (low + high) / 2;
+    size_t middle = (low + high) / 2;
     if (n->keys[middle] <= key)
       low = middle + 1;
     else
@@ -93,217 +93,170 @@ static uint32_t place_after(const node *n, int64_t key) {
   return low;
 }
 
-/* The entry under which `key` is, or would be. */
-static uint32_t branch(const node *n, int64_t key) {
-  uint32_t after = place_after(n, key);
-  return after ? after - 1 : 0;
+static size_t child_of(const node *n, int64_t key) {
+  size_t i = upper_bound(n, key);
+  return i ? i - 1 : 0;
 }
 
-static void insert_at(node *n, uint32_t at, int64_t key, void *entry) {
-  memmove(n->keys + at + 1, n->keys + at, (n->count - at) * sizeof *n->keys);
-  memmove(n->entries + at + 1, n->entries + at, (n->count - at) * sizeof *n->entries);
-  n->keys[at] = key;
-  n->entries[at] = entry;
+static void insert_at(node *n, size_t i, int64_t key, void *slot) {
+  memmove(n->keys + i + 1, n->keys + i, (n->count - i) * sizeof *n->keys);
+  memmove(n->slots + i + 1, n->slots + i, (n->count - i) * sizeof *n->slots);
+  n->keys[i] = key;
+  n->slots[i] = slot;
   n->count++;
 }
 
-/* Takes an entry out without releasing it. */
-static void take_out(node *n, uint32_t at) {
-  n->count--;
-  memmove(n->keys + at, n->keys + at + 1, (n->count - at) * sizeof *n->keys);
-  memmove(n->entries + at, n->entries + at + 1, (n->count - at) * sizeof *n->entries);
+/* Splits the full child i of the private node `parent`, which has room. Appending keeps the left half full. */
+static bool split(node *parent, size_t i, bool at_end) {
+  node *left = parent->slots[i];
+  node *right = node_new(left->leaf);
+  if (!right)
+    return false;
+  size_t keep = at_end ? FAN_OUT - 1 : FAN_OUT / 2;
+  right->count = (uint16_t)(FAN_OUT - keep);
+  memcpy(right->keys, left->keys + keep, right->count * sizeof *right->keys);
+  memcpy(right->slots, left->slots + keep, right->count * sizeof *right->slots);
+  left->count = (uint16_t)keep;
+  insert_at(parent, i + 1, right->keys[0], right);
+  return true;
 }
 
-static node *child(const node *n, uint32_t at) {
-  return n->entries[at];
+static bool grow_root(recsys__map *map) {
+  node *root = node_new(false);
+  if (!root)
+    return false;
+  root->count = 1;
+  root->keys[0] = map->root->keys[0];
+  root->slots[0] = map->root;
+  if (!split(root, 0, false)) {
+    root->count = 0;
+    node_release(root);
+    return false;
+  }
+  map->root = root;
+  return true;
 }
 
-/* -- the map */
+/* The leaf for `key`, private and, where room is asked for, not full; NULL: out of memory. */
+static node *own_leaf(recsys__map *map, int64_t key, bool room) {
+  if (!map->root && !(map->root = node_new(true)))
+    return NULL;
+  if (!node_own(&map->root))
+    return NULL;
+  if (room && map->root->count == FAN_OUT && !grow_root(map))
+    return NULL;
+  node *n = map->root;
+  while (!n->leaf) {
+    size_t i = child_of(n, key);
+    if (!node_own((node **)&n->slots[i]))
+      return NULL;
+    node *child = n->slots[i];
+    if (room && child->count == FAN_OUT) {
+      if (!split(n, i, key > child->keys[FAN_OUT - 1]))
+        return NULL;
+      i = child_of(n, key);
+    }
+    n = n->slots[i];
+  }
+  return n;
+}
 
 recsys__map recsys__map_copy(const recsys__map *map) {
-  recsys__ref_retain(map->root);
+  if (map->root)
+    node_retain(map->root);
   return *map;
 }
 
 void recsys__map_free(recsys__map *map) {
-  recsys__ref_release(map->root);
+  node_release(map->root);
   *map = (recsys__map){0};
 }
 
 void *recsys__map_get(const recsys__map *map, int64_t key) {
   const node *n = map->root;
-  while (n && !n->leaf)
-    n = child(n, branch(n, key));
-  if (!n || n->count == 0)
+  if (!n)
     return NULL;
-  uint32_t at = branch(n, key);
-  return n->keys[at] == key ? n->entries[at] : NULL;
+  while (!n->leaf)
+    n = n->slots[child_of(n, key)];
+  size_t i = upper_bound(n, key);
+  return i && n->keys[i - 1] == key ? n->slots[i - 1] : NULL;
 }
 
-/* Splits a full node of ours; the upper part is returned. Keys that come in rising order leave full nodes behind. */
-static node *split(node *n, int64_t key) {
-  node *upper = node_new(n->leaf);
-  if (!upper)
-    return NULL;
-  uint32_t at = key > n->keys[FAN - 1] ? FAN - 1 : FAN / 2;
-  append(upper, n, at, FAN, false);
-  n->count = at;
-  return upper;
-}
-
-/* A root with room for one more; false: out of memory. */
-static bool grow_root(recsys__map *map, int64_t key) {
-  if (!map->root) {
-    map->root = node_new(true);
-    return map->root != NULL;
-  }
-  if (!make_ours(&map->root))
-    return false;
-  if (map->root->count < FAN)
+bool recsys__map_own(recsys__map *map, int64_t key, void **value) {
+  *value = NULL;
+  if (!map->root)
     return true;
-  node *root = node_new(false), *upper = root ? split(map->root, key) : NULL;
-  if (!upper) {
-    recsys__ref_release(root);
+  node *leaf = own_leaf(map, key, false);
+  if (!leaf)
     return false;
-  }
-  insert_at(root, 0, map->root->keys[0], map->root);
-  insert_at(root, 1, upper->keys[0], upper);
-  map->root = root;
+  size_t i = upper_bound(leaf, key);
+  if (i && leaf->keys[i - 1] == key)
+    *value = leaf->slots[i - 1];
   return true;
-}
-
-/* The child of n for `key`, ours and with room for one more; n is ours and has room too. NULL: out of memory. */
-static node *child_with_room(node *n, int64_t key) {
-  uint32_t at = branch(n, key);
-  node *below = child(n, at);
-  if (!make_ours(&below))
-    return NULL;
-  n->entries[at] = below;
-  if (key < n->keys[at])
-    n->keys[at] = key;
-  if (below->count < FAN)
-    return below;
-  node *upper = split(below, key);
-  if (!upper)
-    return NULL;
-  insert_at(n, at + 1, upper->keys[0], upper);
-  return key < upper->keys[0] ? below : upper;
 }
 
 bool recsys__map_set(recsys__map *map, int64_t key, void *value) {
-  node *n = grow_root(map, key) ? map->root : NULL;
-  while (n && !n->leaf)
-    n = child_with_room(n, key);
-  if (!n) {
+  node *leaf = own_leaf(map, key, true);
+  if (!leaf) {
     recsys__ref_release(value);
     return false;
   }
-  uint32_t after = place_after(n, key);
-  if (after && n->keys[after - 1] == key) {
-    recsys__ref_release(n->entries[after - 1]);
-    n->entries[after - 1] = value;
-    return true;
+  size_t i = upper_bound(leaf, key);
+  if (i && leaf->keys[i - 1] == key) {
+    recsys__ref_release(leaf->slots[i - 1]);
+    leaf->slots[i - 1] = value;
+  } else {
+    insert_at(leaf, i, key, value);
+    map->count++;
   }
-  insert_at(n, after, key, value);
-  map->count++;
   return true;
-}
-
-/* Lets entry `at` of n, which has become small, vanish or take over what a neighbour holds. Needs no memory. */
-static void mend(node *n, uint32_t at) {
-  node *small = child(n, at);
-  if (small->count == 0) {
-    recsys__ref_release(small);
-    take_out(n, at);
-    return;
-  }
-  uint32_t left = at + 1 < n->count ? at : at - 1; /* of the two to merge; wraps where there is no neighbour */
-  if (n->count < 2 || child(n, left)->count + child(n, left + 1)->count > MERGED)
-    return;
-  node *keep = child(n, left), *gone = child(n, left + 1);
-  if (!is_ours(keep))
-    return; /* a neighbour that others hold stays as it is */
-  append(keep, gone, 0, gone->count, true);
-  recsys__ref_release(gone);
-  take_out(n, left + 1);
-}
-
-/* Removes a key that is there from under n, which is ours; false: out of memory. */
-static bool remove_under(node *n, int64_t key) {
-  uint32_t at = branch(n, key);
-  if (n->leaf) {
-    recsys__ref_release(n->entries[at]);
-    take_out(n, at);
-    return true;
-  }
-  node *below = child(n, at);
-  if (!make_ours(&below))
-    return false;
-  n->entries[at] = below;
-  if (!remove_under(below, key))
-    return false;
-  if (below->count < FAN / 4)
-    mend(n, at);
-  return true;
-}
-
-/* A root with one child is that child; an empty root is no root. */
-static void lower_root(recsys__map *map) {
-  while (map->root && map->root->count <= 1 && !(map->root->leaf && map->root->count)) {
-    node *old = map->root;
-    map->root = old->count ? child(old, 0) : NULL;
-    recsys__ref_retain(map->root);
-    recsys__ref_release(old);
-  }
 }
 
 bool recsys__map_remove(recsys__map *map, int64_t key, bool *removed) {
+  bool found = recsys__map_get(map, key) != NULL;
   if (removed)
-    *removed = false;
-  if (!recsys__map_get(map, key))
+    *removed = found;
+  if (!found)
     return true;
-  if (!make_ours(&map->root) || !remove_under(map->root, key))
+  node *leaf = own_leaf(map, key, false);
+  if (!leaf)
     return false;
+  size_t i = upper_bound(leaf, key) - 1;
+  recsys__ref_release(leaf->slots[i]);
+  memmove(leaf->keys + i, leaf->keys + i + 1, (leaf->count - i - 1) * sizeof *leaf->keys);
+  memmove(leaf->slots + i, leaf->slots + i + 1, (leaf->count - i - 1) * sizeof *leaf->slots);
+  leaf->count--;
   map->count--;
-  lower_root(map);
-  if (removed)
-    *removed = true;
   return true;
 }
 
-/* -- in order */
+static bool next_in(const node *n, int64_t after, int64_t *key, void **value) {
+  if (n->leaf) {
+    size_t i = upper_bound(n, after);
+    if (i == n->count)
+      return false;
+    *key = n->keys[i];
+    *value = n->slots[i];
+    return true;
+  }
+  for (size_t i = child_of(n, after); i < n->count; i++)
+    if (next_in(n->slots[i], after, key, value))
+      return true;
+  return false;
+}
 
 bool recsys__map_next(const recsys__map *map, int64_t after, int64_t *key, void **value) {
-  const node *n = map->root, *right = NULL; /* the nearest subtree whose keys are all larger */
-  while (n && !n->leaf) {
-    uint32_t at = branch(n, after);
-    if (at + 1 < n->count)
-      right = child(n, at + 1);
-    n = child(n, at);
-  }
-  uint32_t at = n ? place_after(n, after) : 0;
-  if (!n || at == n->count) {
-    for (n = right; n && !n->leaf;)
-      n = child(n, 0);
-    at = 0;
-  }
-  if (!n)
-    return false;
-  if (key)
-    *key = n->keys[at];
-  if (value)
-    *value = n->entries[at];
-  return true;
+  return map->root && next_in(map->root, after, key, value);
 }
 
-static bool each_under(const node *n, bool (*fn)(void *context, int64_t key, void *value), void *context) {
-  for (uint32_t i = 0; i < n->count; i++)
-    if (!(n->leaf ? fn(context, n->keys[i], n->entries[i]) : each_under(child(n, i), fn, context)))
+static bool each_in(const node *n, bool (*fn)(void *, int64_t, void *), void *context) {
+  for (size_t i = 0; i < n->count; i++)
+    if (!(n->leaf ? fn(context, n->keys[i], n->slots[i]) : each_in(n->slots[i], fn, context)))
       return false;
   return true;
 }
 
 void recsys__map_each(const recsys__map *map, bool (*fn)(void *context, int64_t key, void *value), void *context) {
   if (map->root)
-    each_under(map->root, fn, context);
+    each_in(map->root, fn, context);
 }
