@@ -54,7 +54,8 @@ recsys_status recsys__net_randomise(recsys__net *net, uint64_t seed, recsys_erro
 recsys_status recsys__net_fold(recsys__net *folded, const recsys__net *net, recsys_error *error);
 
 /* Index of the operation whose result is layer `name`, or RECSYS_ENOTFOUND with a list of the names. Every operation
- * with a name counts; beside them the architecture's aliases (docs/networks.md): "fc2", "flatten", "avgpool", "maxpool".
+ * with a name counts; beside them the architecture's aliases (docs/networks.md): "fc2", "flatten", "avgpool",
+ * "maxpool".
  */
 recsys_status recsys__net_layer(recsys__net *net, const char *name, uint32_t *op, recsys_error *error);
 /* Floats in the result of an operation. */

@@ -123,14 +123,18 @@ typedef struct {
 
 static void add_field(field_list *list, const char *kind, int32_t field) {
   const char *name = recsys__vocabulary_text(list->words, field);
-  size_t i;
-  json_t *entry;
-  json_array_foreach(list->fields, i, entry) {
-    if (!strcmp(json_string_value(json_object_get(entry, "name")), name) &&
-        !strcmp(json_string_value(json_object_get(entry, "kind")), kind))
+  size_t i = 0;
+  for (; i < json_array_size(list->fields); i++) { /* by name, then kind */
+    json_t *entry = json_array_get(list->fields, i);
+    int order = strcmp(json_string_value(json_object_get(entry, "name")), name);
+    if (!order)
+      order = strcmp(json_string_value(json_object_get(entry, "kind")), kind);
+    if (!order)
       return;
+    if (order > 0)
+      break;
   }
-  json_array_append_new(list->fields, json_pack("{s:s, s:s}", "name", name, "kind", kind));
+  json_array_insert_new(list->fields, i, json_pack("{s:s, s:s}", "name", name, "kind", kind));
 }
 
 static bool fields_of_item(void *context, int64_t id, void *value) {

@@ -114,18 +114,24 @@ static recsys_status find_space(recsys_store *store, const char *fingerprint, in
   return status;
 }
 
+/* What is as asked for already is left alone, so that saying it again is no change. */
 static recsys_status write_space(recsys_store *store, const char *fingerprint, uint32_t dim, const char *description,
                                  bool make_default, int64_t *id, recsys_error *error) {
-  sqlite3_stmt *put = NULL;
-  recsys_status status = RECSYS_OK;
-  if (make_default)
-    status = recsys__db_run(store, "UPDATE space SET is_default = 0 WHERE is_default", "write", error);
+  sqlite3_stmt *put = NULL, *others = NULL;
+  recsys_status status = recsys__db_prepare(
+      store, &others, "UPDATE space SET is_default = 0 WHERE is_default AND fingerprint <> ?", error);
+  if (!status && make_default) {
+    sqlite3_bind_text(others, 1, fingerprint, -1, SQLITE_STATIC);
+    status = recsys__db_step(store, others, error);
+  }
+  sqlite3_finalize(others);
   if (!status)
     status =
         recsys__db_prepare(store, &put,
                            "INSERT INTO space(fingerprint, dim, description, is_default) VALUES(?1, ?2, ?3, ?4) ON "
-                           "CONFLICT(fingerprint) DO UPDATE SET description = coalesce(?3, description), is_default = "
-                           "max(?4, is_default) RETURNING id",
+                           "CONFLICT(fingerprint) DO UPDATE SET description = coalesce(?3, description), "
+                           "is_default = max(?4, is_default) WHERE description IS NOT coalesce(?3, description) OR "
+                           "is_default < ?4 RETURNING id",
                            error);
   if (status)
     return status;

@@ -13,7 +13,7 @@ cp "$here/baseline/recsys.h" "$work/old/recsys.h"
 {
   echo '#include "recsys.h"'
   # Declarations span lines: join them, keep those marked RECSYS_API, give each a body.
-  sed -e 's|/\*.*\*/||' "$work/old/recsys.h" | awk '/\/\*/ {skip = 1} !skip {print} /\*\// {skip = 0}' | tr '\n' ' ' |
+  sed -e 's|/\*.*\*/||' "$work/old/recsys.h" | grep -v '^#' | awk '/\/\*/ {skip = 1} !skip {print} /\*\// {skip = 0}' | tr '\n' ' ' |
     grep -o 'RECSYS_API [^;]*;' | grep '(' | sed -e '/^RECSYS_API void recsys/ s/;$/ {}/' -e 's/;$/ { return 0; }/'
 } > "$work/old.c"
 "$cc" -g -shared -fPIC -w -I"$work/old" "$work/old.c" -o "$work/libold.so"

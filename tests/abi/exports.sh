@@ -7,7 +7,7 @@ trap 'rm -rf "$work"' EXIT
 
 nm -D --defined-only "$library" | awk '$2 ~ /[TDBRVW]/ {print $3}' | sed 's/@.*//' | grep -v '^RECSYS_[0-9.]*$' | sort > "$work/exported"
 sed -n 's/^ *\(recsys_[a-z0-9_]*\);$/\1/p' "$map" | sort > "$work/map"
-tr '\n' ' ' < "$header" | grep -o 'RECSYS_API [^;(]*(' | sed 's/.*[ *]\(recsys_[a-z0-9_]*\)($/\1/' | sort > "$work/declared"
+grep -v '^#' "$header" | tr '\n' ' ' | grep -o 'RECSYS_API [^;(]*(' | sed 's/.*[ *]\(recsys_[a-z0-9_]*\)($/\1/' | sort > "$work/declared"
 
 [ -s "$work/map" ] || { echo "no names found in $map"; exit 1; }
 for pair in "exported map" "declared map"; do

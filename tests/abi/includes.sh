@@ -22,6 +22,7 @@ allowed() {
 for room in $(cd "$lib" && find . -mindepth 1 -maxdepth 1 -type d | sed 's|^\./||' | sort); do
   rooms=$(allowed "$room")
   [ -n "$rooms" ] || { echo "lib/$room is a room that the include rule does not know"; status=1; continue; }
+  # shellcheck disable=SC2044
   for file in $(find "$lib/$room" -name '*.[ch]' -o -name '*.cpp'); do
     for include in $(sed -n 's/^[[:space:]]*#[[:space:]]*include[[:space:]]*"\([^"]*\)".*/\1/p' "$file"); do
       case $include in

@@ -240,7 +240,7 @@ START_TEST(filters_and_limits) {
   fill_pictures(&f, _i, 200);
   for (uint32_t metric = COSINE; metric <= EUCLIDEAN; metric++) {
     recsys__rows_query q = {.queries = f.known.list[60].row, .query_count = 1, .metric = metric, .exclude = -1};
-    q.context = (const void *)&calls;
+    q.context = (const void *)(uintptr_t)&calls;
     for (q.k = 1; q.k <= 201; q.k += 50) {
       q.passes = is_third;
       q.has_limit = false;
@@ -290,7 +290,7 @@ START_TEST(filter_is_asked_late) {
   begin(&f, 256, 2);
   fill(&f, RANDOM, 6000);
   recsys__rows_query q = {.queries = f.known.list[5].row, .query_count = 1, .k = 5, .exclude = -1, .passes = is_third};
-  q.context = (const void *)&calls;
+  q.context = (const void *)(uintptr_t)&calls;
   int64_t ids[5];
   double scores[5];
   size_t count;
