@@ -61,7 +61,7 @@ size_t recsys__view_labels(const recsys__view *view, int64_t item, int32_t field
 /* -- filters */
 typedef struct recsys__filter recsys__filter;
 /* Checks and compiles a caller's filter (NULL: everything passes) against a view that outlives it. */
-recsys_status recsys__filter_compile(recsys__filter **filter, const recsys__view *view, const recsys_filter *source,
+recsys_status recsys__filter_compile(recsys__filter **out, const recsys__view *view, const recsys_filter *source,
                                      recsys_error *error);
 /* Clauses, allow and deny; not the similarity limits. A NULL filter passes everything. */
 bool recsys__filter_passes(const recsys__filter *filter, int64_t item);

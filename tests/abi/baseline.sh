@@ -16,7 +16,8 @@ cp "$here/baseline/recsys.h" "$work/old/recsys.h"
   sed -e 's|/\*.*\*/||' "$work/old/recsys.h" | grep -v '^#' | awk '/\/\*/ {skip = 1} !skip {print} /\*\// {skip = 0}' | tr '\n' ' ' |
     grep -o 'RECSYS_API [^;]*;' | grep '(' | sed -e '/^RECSYS_API void recsys/ s/;$/ {}/' -e 's/;$/ { return 0; }/'
 } > "$work/old.c"
-"$cc" -g -shared -fPIC -w -I"$work/old" "$work/old.c" -o "$work/libold.so"
+soname=$(objdump -p "$library" | awk '$1 == "SONAME" {print $2}')
+"$cc" -g -shared "-Wl,-soname,$soname" -fPIC -w -I"$work/old" "$work/old.c" -o "$work/libold.so"
 
 code=0
 "$abidiff" --headers-dir1 "$work/old" --headers-dir2 "$project/include" --drop-private-types "$work/libold.so" "$library" > "$work/report" || code=$?
