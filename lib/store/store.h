@@ -111,7 +111,7 @@ recsys_status recsys__write_ids(recsys_store *store, int kind, const int64_t *id
 
 /* -- views (view.c, load.c) */
 recsys__view *recsys__view_new(recsys__store_core *core);
-recsys__view *recsys__view_copy(const recsys__view *view);
+recsys__view *recsys__view_copy(const recsys__view *from);
 void recsys__view_publish(recsys__store_core *core, recsys__view *view); /* takes over the reference */
 /* Folds everything with a change number above view->change into the private view. */
 recsys_status recsys__load(recsys_store *store, recsys__view *view, bool progress, recsys_error *error);

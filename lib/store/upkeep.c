@@ -15,7 +15,7 @@ static recsys_status findings(recsys_store *store, const char *sql, const char *
   int code = SQLITE_DONE;
   while (!status && (code = sqlite3_step(statement)) == SQLITE_ROW) {
     const char *text = (const char *)sqlite3_column_text(statement, 0);
-    if (text && strcmp(text, "ok"))
+    if (text && strcmp(text, "ok") != 0)
       recsys__string_printf(report, "%s: %.200s\n", what, text);
   }
   sqlite3_finalize(statement);
