@@ -9,7 +9,7 @@ mkdir -p "$work"
 
 # Runs a command, prints it without machine paths, its output, and its wall time.
 timed() {
-  echo "\$ $*" | sed -e "s|$build[^ ]*/||g" -e "s|$data/||g" -e "s|$work/||g"
+  echo "\$ $*" | sed -e "s|${build}[^ ]*/||g" -e "s|$data/||g" -e "s|$work/||g"
   start=$(date +%s.%N)
   "$@" 2> "$work/stderr" | sed -e "s|$data/||g" -e "s|$work/||g" || { cat "$work/stderr"; exit 1; }
   end=$(date +%s.%N)
