@@ -34,14 +34,10 @@ static recsys_status parse(recsys_ranker *ranker, const char *text, recsys_error
   return status;
 }
 
-recsys_status recsys_ranker_create(recsys_ranker **out, recsys_store *store, const char *algorithm,
-                                   const recsys_ranker_options *options, recsys_error *error) {
+recsys_status recsys__ranker_over(recsys_ranker **out, recsys__store_core *core, const char *algorithm,
+                                  const recsys_ranker_options *options, recsys_error *error) {
   recsys_ranker_options mine;
-  if (!out)
-    return recsys__fail(error, RECSYS_EINVAL, 0, "ranker is NULL; pass the address of a handle");
   *out = NULL;
-  if (!store || !algorithm)
-    return recsys__fail(error, RECSYS_EINVAL, 0, "%s is NULL", store ? "algorithm" : "store");
   recsys_status status = recsys__options_copy(&mine, sizeof mine, options, "recsys_ranker_options", error);
   if (status)
     return status;
@@ -49,7 +45,7 @@ recsys_status recsys_ranker_create(recsys_ranker **out, recsys_store *store, con
   if (!ranker)
     return recsys__no_memory(error, "the ranker");
   pthread_mutex_init(&ranker->latch, NULL);
-  ranker->core = recsys__store_core_retain(store);
+  ranker->core = recsys__store_core_share(core);
   ranker->threads = recsys__thread_count(mine.threads);
   status = parse(ranker, algorithm, error);
   if (!status && mine.fingerprint && !(ranker->fingerprint = recsys__strdup(mine.fingerprint)))
@@ -60,6 +56,23 @@ recsys_status recsys_ranker_create(recsys_ranker **out, recsys_store *store, con
   }
   *out = ranker;
   return recsys__ok(error);
+}
+
+recsys_status recsys_ranker_create(recsys_ranker **out, recsys_store *store, const char *algorithm,
+                                   const recsys_ranker_options *options, recsys_error *error) {
+  if (!out)
+    return recsys__fail(error, RECSYS_EINVAL, 0, "ranker is NULL; pass the address of a handle");
+  *out = NULL;
+  if (!store || !algorithm)
+    return recsys__fail(error, RECSYS_EINVAL, 0, "%s is NULL", store ? "algorithm" : "store");
+  recsys__store_core *core = recsys__store_core_retain(store);
+  recsys_status status = recsys__ranker_over(out, core, algorithm, options, error);
+  recsys__store_core_release(core);
+  return status;
+}
+
+bool recsys__ranker_predicts(const recsys_ranker *ranker) {
+  return ranker->algorithm->predicts;
 }
 
 void recsys_ranker_close(recsys_ranker *ranker) {

@@ -68,6 +68,7 @@ typedef struct recsys__request {
 
 struct recsys__algorithm {
   const char *name, *keys;
+  bool predicts; /* its scores are ratings to expect */
   recsys_status (*parse)(recsys__parameters *p, recsys__params *params, recsys_error *error);
   recsys_status (*score)(recsys__request *request, recsys_error *error);
   /* Reorders the best-first list in place to the algorithm's own order; NULL: falling score. */
@@ -84,6 +85,10 @@ void recsys__request_sum(recsys__request *r);
 /* The neighbours of an item as algorithms want them: similarity (1 / (1 + distance) for Euclidean). */
 recsys_status recsys__neighbours(const recsys__request *r, int64_t item, size_t k, const recsys_filter *filter,
                                  recsys__candidate **list, size_t *count, recsys_error *error);
+/* A ranker over a core (shared); and whether its scores are ratings to expect. */
+recsys_status recsys__ranker_over(recsys_ranker **out, recsys__store_core *core, const char *algorithm,
+                                  const recsys_ranker_options *options, recsys_error *error);
+bool recsys__ranker_predicts(const recsys_ranker *ranker);
 size_t recsys__fitted_index(const recsys__fitted *fitted, int64_t item); /* n: not there */
 recsys__fitted *recsys__ranker_fitted(recsys_ranker *ranker);            /* retained; NULL: not fitted */
 void recsys__fitted_release(recsys__fitted *fitted);

@@ -28,6 +28,10 @@ recsys__store_core *recsys__store_core_retain(recsys_store *store);
 void recsys__store_core_release(recsys__store_core *core);
 const recsys__view *recsys__store_core_view(recsys__store_core *core);
 uint32_t recsys__store_core_threads(const recsys__store_core *core);
+/* One more handle of the same core. */
+recsys__store_core *recsys__store_core_share(recsys__store_core *core);
+/* A core whose view is this one for good (retained); NULL: out of memory. */
+recsys__store_core *recsys__store_core_over(const recsys__view *view);
 
 /* -- users, items, ratings */
 size_t recsys__view_item_count(const recsys__view *view);
@@ -45,6 +49,10 @@ typedef struct recsys__rating {
 } recsys__rating;
 /* A user's ratings by rising item id; returns how many (0: unknown user, or none). */
 size_t recsys__view_history(const recsys__view *view, int64_t user, const recsys__rating **ratings);
+/* A view with only those ratings for which keep returns true, everything else the same; NULL: out of memory. */
+const recsys__view *recsys__view_subset(const recsys__view *view,
+                                        bool (*keep)(void *context, int64_t user, const recsys__rating *rating),
+                                        void *context);
 
 /* -- labels: fields and values as small numbers, the same in all views of one store */
 /* -1: no such field / no such value in it. */
