@@ -113,7 +113,7 @@ static void write_pixel(const recsys__recipe *recipe, float table[3][256], const
 static void write_input(const recsys__recipe *recipe, const uint8_t *resized, const uint64_t size[2],
                         const uint32_t input[2], float *out) {
   static const uint8_t black[3] = {0, 0, 0};
-  float table[3][256];
+  float table[3][256] = {{0}};
   make_table(recipe, table);
   int64_t top = crop_start(size[0], input[0]), left = crop_start(size[1], input[1]);
   for (int64_t y = 0; y < input[0]; y++)
