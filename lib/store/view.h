@@ -50,7 +50,7 @@ typedef struct recsys__rating {
 /* A user's ratings by rising item id; returns how many (0: unknown user, or none). */
 size_t recsys__view_history(const recsys__view *view, int64_t user, const recsys__rating **ratings);
 /* A view with only those ratings for which keep returns true, everything else the same; NULL: out of memory. */
-const recsys__view *recsys__view_subset(const recsys__view *view,
+const recsys__view *recsys__view_subset(const recsys__view *from,
                                         bool (*keep)(void *context, int64_t user, const recsys__rating *rating),
                                         void *context);
 
