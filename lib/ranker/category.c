@@ -6,19 +6,13 @@
 
 static const char *const metrics[] = {"cosine", "euclidean", NULL};
 
-static recsys_status parse(recsys__parameters *p, recsys__params *params, recsys_error *error) {
-  int64_t spread = 1;
-  const char *field = recsys__params_text(params, "field");
-  if (!field)
-    return recsys__fail(error, RECSYS_EINVAL, 0, "category needs a field: \"category field=genre\"");
-  if (!(p->field = recsys__strdup(field)))
-    return recsys__no_memory(error, "the parameters");
-  recsys_status status = recsys__params_choice(params, "metric", metrics, &p->metric, error);
-  if (!status)
-    status = recsys__params_int(params, "spread", 0, 1, &spread, error);
-  p->spread = (int)spread;
-  return status;
-}
+enum { FIELD, METRIC, SPREAD };
+static const recsys__parameter parameters[] = {
+    [FIELD] = {"field", RECSYS__TEXT, .min = 1}, /* must be given */
+    [METRIC] = {"metric", RECSYS__WORD, .words = metrics},
+    [SPREAD] = {"spread", RECSYS__INTEGER, 0, 1, 1, NULL},
+    {NULL},
+};
 
 /* Sums and counts of ratings by label, sorted by label when asked. */
 typedef struct label_sum {
@@ -94,7 +88,8 @@ static recsys_status score_target(recsys__request *r, int32_t field, int64_t tar
                                   label_sums *all, recsys_error *error) {
   recsys__candidate *list;
   size_t count, labelled;
-  recsys_status status = recsys__neighbours(r, target, SIZE_MAX, NULL, &list, &count, error);
+  recsys_status status =
+      recsys__neighbours(r, target, SIZE_MAX, (uint32_t)recsys__number(r->ranker, METRIC), NULL, &list, &count, error);
   for (size_t j = 0; j < count && !status; j++) {
     double weight = mean_weight(r, field, list[j].item, user, all, &labelled);
     if (labelled && !recsys__request_add(r, list[j].item, rating * list[j].score * weight, RECSYS_REASON_ITEM, target,
@@ -107,7 +102,7 @@ static recsys_status score_target(recsys__request *r, int32_t field, int64_t tar
 
 static recsys_status score(recsys__request *r, recsys_error *error) {
   label_sums user = {0}, all = {0};
-  int32_t field = recsys__view_field(r->view, r->ranker->parameters.field);
+  int32_t field = recsys__view_field(r->view, recsys__text(r->ranker, FIELD));
   bool ok = true;
   for (size_t i = 0; i < r->history_count && ok; i++)
     ok = add(&user, r->view, field, r->history[i].item, (double)r->history[i].value, 1, false);
@@ -163,9 +158,9 @@ static void spread(const recsys__view *view, int32_t field, const label_sums *or
 
 static recsys_status arrange(recsys__request *r, recsys__candidate *list, size_t n, recsys_error *error) {
   label_sums order = {0};
-  int32_t field = recsys__view_field(r->view, r->ranker->parameters.field);
+  int32_t field = recsys__view_field(r->view, recsys__text(r->ranker, FIELD));
   bool ok = true;
-  if (!r->ranker->parameters.spread)
+  if (recsys__number(r->ranker, SPREAD) == 0)
     return RECSYS_OK;
   for (size_t i = 0; i < targets_of(r) && ok; i++)
     ok = add(&order, r->view, field, target_at(r, i), rating_of(r, target_at(r, i)), 1, true);
@@ -185,4 +180,4 @@ static recsys_status arrange(recsys__request *r, recsys__candidate *list, size_t
 }
 
 const recsys__algorithm recsys__category = {
-    .name = "category", .keys = "field, metric, spread", .parse = parse, .score = score, .arrange = arrange};
+    .name = "category", .parameters = parameters, .score = score, .arrange = arrange};

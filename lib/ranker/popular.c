@@ -3,23 +3,25 @@
 
 static const char *const orders[] = {"count", "mean", NULL};
 
-static recsys_status parse(recsys__parameters *p, recsys__params *params, recsys_error *error) {
-  p->damping = 5;
-  recsys_status status = recsys__params_choice(params, "by", orders, &p->by_mean, error);
-  return status ? status : recsys__params_double(params, "damping", 0, 1e12, &p->damping, error);
-}
+enum { BY, DAMPING };
+static const recsys__parameter parameters[] = {
+    [BY] = {"by", RECSYS__WORD, .words = orders},
+    [DAMPING] = {"damping", RECSYS__NUMBER, 0, 1e12, 5, NULL},
+    {NULL},
+};
 
 static recsys_status score(recsys__request *r, recsys_error *error) {
-  const recsys__parameters *p = &r->ranker->parameters;
+  bool by_mean = recsys__number(r->ranker, BY) != 0;
+  double damping = recsys__number(r->ranker, DAMPING);
   const recsys__fitted *f = r->fitted;
   for (size_t i = 0; i < f->n; i++) {
     if (f->counts[i] == 0)
       continue;
-    double value = p->by_mean ? (f->sums[i] + p->damping * f->global_mean) / (f->counts[i] + p->damping) : f->counts[i];
+    double value = by_mean ? (f->sums[i] + damping * f->global_mean) / (f->counts[i] + damping) : f->counts[i];
     if (!recsys__request_add(r, f->items[i], value, RECSYS_REASON_CONSTANT, -1, 0, 0))
       return recsys__no_memory(error, "the scores");
   }
   return RECSYS_OK;
 }
 
-const recsys__algorithm recsys__popular = {.name = "popular", .keys = "by, damping", .parse = parse, .score = score};
+const recsys__algorithm recsys__popular = {.name = "popular", .parameters = parameters, .score = score};

@@ -2,16 +2,34 @@
 #include "ranker/ranker.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
 #include "base/thread.h"
+#include "ranker/algorithms.h"
 
 static const recsys__algorithm *const algorithms[] = {&recsys__visual, &recsys__category, &recsys__popular};
 
 const recsys__algorithm *recsys__algorithm_at(size_t index) {
   return index < sizeof algorithms / sizeof *algorithms ? algorithms[index] : NULL;
+}
+
+double recsys__number(const recsys_ranker *ranker, size_t index) {
+  return ranker->settings[index].value;
+}
+
+const char *recsys__text(const recsys_ranker *ranker, size_t index) {
+  return ranker->settings[index].text;
+}
+
+static recsys_status no_algorithm(const char *name, recsys_error *error) {
+  char names[200] = "";
+  for (size_t i = 0, length = 0; recsys__algorithm_at(i); i++)
+    length +=
+        (size_t)snprintf(names + length, sizeof names - length, "%s%s", i ? ", " : "", recsys__algorithm_at(i)->name);
+  return recsys__fail(error, RECSYS_EINVAL, 0, "there is no algorithm '%.40s'; there are %s", name, names);
 }
 
 static recsys_status parse(recsys_ranker *ranker, const char *text, recsys_error *error) {
@@ -22,14 +40,8 @@ static recsys_status parse(recsys_ranker *ranker, const char *text, recsys_error
   for (size_t i = 0; recsys__algorithm_at(i); i++)
     if (!strcmp(recsys__algorithm_at(i)->name, params.name))
       ranker->algorithm = recsys__algorithm_at(i);
-  if (!ranker->algorithm)
-    status = recsys__fail(error, RECSYS_EINVAL, 0, "there is no algorithm '%.60s'; there are visual, category, popular",
-                          params.name);
-  ranker->parameters.spread = 1;
-  if (!status)
-    status = ranker->algorithm->parse(&ranker->parameters, &params, error);
-  if (!status)
-    status = recsys__params_finish(&params, ranker->algorithm->keys, error);
+  status = ranker->algorithm ? recsys__settings_parse(&ranker->settings, ranker->algorithm->parameters, &params, error)
+                             : no_algorithm(params.name, error);
   recsys__params_free(&params);
   return status;
 }
@@ -82,7 +94,8 @@ void recsys_ranker_close(recsys_ranker *ranker) {
   recsys__store_core_release(ranker->core);
   pthread_mutex_destroy(&ranker->latch);
   recsys__free(ranker->fingerprint);
-  recsys__free(ranker->parameters.field);
+  if (ranker->algorithm)
+    recsys__settings_free(ranker->settings, ranker->algorithm->parameters);
   recsys__free(ranker);
 }
 
@@ -95,6 +108,7 @@ void recsys__fitted_release(recsys__fitted *f) {
   recsys__free(f->counts);
   recsys__free(f->sums);
   recsys__free(f->by_popularity);
+  recsys__learned_free(&f->learned);
   recsys__free(f);
 }
 
@@ -108,15 +122,7 @@ recsys__fitted *recsys__ranker_fitted(recsys_ranker *ranker) {
 }
 
 size_t recsys__fitted_index(const recsys__fitted *f, int64_t item) {
-  size_t low = 0, high = f->n;
-  while (low < high) {
-    size_t middle = (low + high) / 2;
-    if (f->items[middle] < item)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  return low < f->n && f->items[low] == item ? low : f->n;
+  return recsys__place_of(f->items, f->n, item);
 }
 
 static int popularity_order(const void *a, const void *b, void *context) {
@@ -145,11 +151,15 @@ static recsys__fitted *fitted_new(const recsys__view *view) {
   return NULL;
 }
 
-/* Counts and sums of ratings by item; RECSYS_ECANCELLED when the callback says so. */
-static recsys_status count_ratings(recsys__fitted *f, const recsys__view *view, const recsys_fit_options *options,
-                                   recsys_error *error) {
+recsys_status recsys__fit_progress(const recsys__fitting *f, uint64_t done, uint64_t total, recsys_error *error) {
+  if (f->options->progress && f->options->progress(f->options->progress_user, "fit", done, total))
+    return recsys__fail(error, RECSYS_ECANCELLED, 0, "fitting was cancelled; the ranker is as it was before");
+  return RECSYS_OK;
+}
+
+/* Counts and sums of ratings by item. */
+static void count_ratings(recsys__fitted *f, const recsys__view *view) {
   int64_t user = -1;
-  uint64_t done = 0, total = recsys__view_user_count(view);
   double sum = 0, count = 0;
   while (recsys__view_users(view, user, &user, 1) == 1) {
     const recsys__rating *ratings;
@@ -162,13 +172,28 @@ static recsys_status count_ratings(recsys__fitted *f, const recsys__view *view, 
       f->sums[at] += (double)ratings[i].value;
       sum += (double)ratings[i].value;
       count++;
+      f->largest = (double)ratings[i].value > f->largest ? (double)ratings[i].value : f->largest;
     }
-    if ((++done % 256 == 0 || done == total) && options->progress &&
-        options->progress(options->progress_user, "fit", done, total))
-      return recsys__fail(error, RECSYS_ECANCELLED, 0, "fitting was cancelled; the ranker is as it was before");
   }
   f->global_mean = count > 0 ? sum / count : 0;
-  return RECSYS_OK;
+  f->largest = f->largest > 0 ? f->largest : 1;
+  for (size_t i = 0; i < f->n; i++)
+    f->by_popularity[i] = (uint32_t)i;
+  if (f->n)
+    qsort_r(f->by_popularity, f->n, sizeof *f->by_popularity, popularity_order, f);
+}
+
+static recsys_status learn(recsys__fitted *f, const recsys_ranker *ranker, const recsys__view *view,
+                           const recsys_fit_options *options, recsys_error *error) {
+  recsys__fitting fitting = {.ranker = ranker, .view = view, .learned = &f->learned, .options = options};
+  recsys_status status = recsys__fit_progress(&fitting, 0, 1, error);
+  if (!status && ranker->algorithm->fit) {
+    status = recsys__interactions_make(&fitting.x, view, error);
+    if (!status)
+      status = ranker->algorithm->fit(&fitting, error);
+    recsys__interactions_free(&fitting.x);
+  }
+  return status ? status : recsys__fit_progress(&fitting, 1, 1, error);
 }
 
 recsys_status recsys_ranker_fit(recsys_ranker *ranker, const recsys_fit_options *options, recsys_error *error) {
@@ -180,16 +205,14 @@ recsys_status recsys_ranker_fit(recsys_ranker *ranker, const recsys_fit_options 
     return status;
   const recsys__view *view = recsys__store_core_view(ranker->core);
   recsys__fitted *f = fitted_new(view);
-  status = f ? count_ratings(f, view, &mine, error) : recsys__no_memory(error, "the fitted ranker");
+  if (f)
+    count_ratings(f, view);
+  status = f ? learn(f, ranker, view, &mine, error) : recsys__no_memory(error, "the fitted ranker");
   recsys__view_release(view);
   if (status) {
     recsys__fitted_release(f);
     return status;
   }
-  for (size_t i = 0; i < f->n; i++)
-    f->by_popularity[i] = (uint32_t)i;
-  if (f->n)
-    qsort_r(f->by_popularity, f->n, sizeof *f->by_popularity, popularity_order, f);
   pthread_mutex_lock(&ranker->latch);
   recsys__fitted *old = ranker->fitted;
   ranker->fitted = f;
@@ -202,25 +225,15 @@ recsys_status recsys_ranker_describe(recsys_ranker *ranker, char *buffer, size_t
                                      recsys_error *error) {
   if (!ranker || (size && !buffer))
     return recsys__fail(error, RECSYS_EINVAL, 0, "ranker or buffer is NULL");
-  const recsys__parameters *p = &ranker->parameters;
   recsys__fitted *f = recsys__ranker_fitted(ranker);
-  json_t *json = json_pack("{s:s, s:b, s:I, s:f}", "algorithm", ranker->algorithm->name, "fitted", f != NULL, "items",
-                           (json_int_t)(f ? f->n : 0), "mean_rating", f ? f->global_mean : 0.0);
+  json_t *json =
+      json_pack("{s:s, s:b, s:I, s:f, s:o}", "algorithm", ranker->algorithm->name, "fitted", f != NULL, "items",
+                (json_int_t)(f ? f->n : 0), "mean_rating", f ? f->global_mean : 0.0, "parameters", json_object());
   recsys__fitted_release(f);
-  if (json && ranker->algorithm == &recsys__popular) {
-    json_object_set_new(json, "by", json_string(p->by_mean ? "mean" : "count"));
-    json_object_set_new(json, "damping", json_real(p->damping));
-  } else if (json) {
-    json_object_set_new(json, "metric", json_string(p->metric ? "euclidean" : "cosine"));
-    json_object_set_new(json, "field", p->field ? json_string(p->field) : json_null());
-  }
-  if (json && ranker->algorithm == &recsys__visual) {
-    json_object_set_new(json, "neighbours", json_integer(p->neighbours));
-    json_object_set_new(json, "max_distance", p->has_max_distance ? json_real(p->max_distance) : json_null());
-    json_object_set_new(json, "rating_threshold",
-                        p->has_threshold ? json_real(p->rating_threshold) : json_string("mean"));
-  } else if (json && ranker->algorithm == &recsys__category) {
-    json_object_set_new(json, "spread", json_boolean(p->spread));
+  if (json && !recsys__settings_describe(ranker->settings, ranker->algorithm->parameters,
+                                         json_object_get(json, "parameters"))) {
+    json_decref(json);
+    json = NULL;
   }
   char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
   json_decref(json);

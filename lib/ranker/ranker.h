@@ -1,6 +1,6 @@
 /*
- * Inside the ranker: one table per algorithm, a fitted state that never changes once it is published, and a list of
- * candidates with scores that everything else (filters, top-k, explanations) works on.
+ * Inside the ranker: one table per algorithm, a fitted state that never changes once it is published, and the request
+ * for one list, on which everything else (filters, top-k, explanations) works.
  */
 #ifndef RECSYS_RANKER_RANKER_H
 #define RECSYS_RANKER_RANKER_H
@@ -10,35 +10,30 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/options.h"
+#include "ranker/interactions.h"
+#include "ranker/learned.h"
+#include "ranker/parameters.h"
 #include "recsys.h"
 #include "store/view.h"
 
-/* What fitting learns. Reference-counted; immutable once published. */
+/* What fitting knows. Reference-counted; immutable once published. */
 typedef struct recsys__fitted {
   _Atomic uint32_t references;
   int64_t *items; /* of the view at fitting, rising */
   double *counts; /* ratings of each */
   double *sums;
   size_t n;
-  uint32_t *by_popularity; /* indices into items: most ratings first, ties to the smaller id */
-  double global_mean;
+  uint32_t *by_popularity;     /* indices into items: most ratings first, ties to the smaller id */
+  double global_mean, largest; /* of all ratings; largest: 1 where there are none */
+  recsys__learned learned;     /* empty for algorithms without `fit` */
 } recsys__fitted;
-
-typedef struct recsys__parameters {
-  int64_t neighbours;
-  int metric, by_mean, spread;
-  double max_distance, damping, rating_threshold;
-  int has_max_distance, has_threshold;
-  char *field;
-} recsys__parameters;
 
 typedef struct recsys__algorithm recsys__algorithm;
 struct recsys_ranker {
   recsys__store_core *core;
   const recsys__algorithm *algorithm;
-  recsys__parameters parameters;
-  char *fingerprint; /* NULL: the default space */
+  recsys__setting *settings; /* in the order of the algorithm's table */
+  char *fingerprint;         /* NULL: the default space */
   uint32_t threads;
   pthread_mutex_t latch; /* around `fitted` */
   recsys__fitted *fitted;
@@ -54,6 +49,7 @@ typedef struct recsys__request {
   const recsys_ranker *ranker;
   const recsys__fitted *fitted;
   const recsys__view *view;
+  int64_t user;                  /* whose stored history it is; -1: it was passed in */
   const recsys__rating *history; /* by rising item, no item twice */
   size_t history_count;
   const int64_t *targets;
@@ -64,27 +60,55 @@ typedef struct recsys__request {
   int64_t explained;      /* the item to give reasons for; -1: none */
   recsys_reason *reasons; /* freed by the caller */
   size_t reason_count, reason_room;
+  double explained_score; /* where the reasons do not sum to it */
+  bool explained_score_set;
 } recsys__request;
 
+/* What fitting works with. */
+typedef struct recsys__fitting {
+  const recsys_ranker *ranker;
+  const recsys__view *view;
+  recsys__interactions x;
+  recsys__learned *learned; /* to be filled; freed by the caller, also after a failure */
+  const recsys_fit_options *options;
+} recsys__fitting;
+
 struct recsys__algorithm {
-  const char *name, *keys;
+  const char *name;
+  const recsys__parameter *parameters;
   bool predicts; /* its scores are ratings to expect */
-  recsys_status (*parse)(recsys__parameters *p, recsys__params *params, recsys_error *error);
+  /* NULL: nothing but counts and sums is learned. */
+  recsys_status (*fit)(recsys__fitting *fitting, recsys_error *error);
+  /* Either: collects candidates as summands by item, with reasons for `explained`; */
   recsys_status (*score)(recsys__request *request, recsys_error *error);
+  /* or: the weight with which a rating enters the learned model, which then gives all scores and reasons. */
+  double (*weight)(const recsys__request *request, const recsys__rating *rating);
   /* Reorders the best-first list in place to the algorithm's own order; NULL: falling score. */
   recsys_status (*arrange)(recsys__request *request, recsys__candidate *list, size_t n, recsys_error *error);
 };
 
-extern const recsys__algorithm recsys__visual, recsys__category, recsys__popular;
 const recsys__algorithm *recsys__algorithm_at(size_t index); /* NULL past the last */
+
+/* A setting by its place in the algorithm's table. */
+double recsys__number(const recsys_ranker *ranker, size_t index);
+const char *recsys__text(const recsys_ranker *ranker, size_t index); /* NULL: not set */
+
+/* Reports progress of fitting; RECSYS_ECANCELLED when the caller says so. */
+recsys_status recsys__fit_progress(const recsys__fitting *f, uint64_t done, uint64_t total, recsys_error *error);
 
 /* Adds a summand of `item`'s score that comes from `from`; false: out of memory. After the last, sum them up. */
 bool recsys__request_add(recsys__request *r, int64_t item, double part, int32_t kind, int64_t from, double similarity,
                          double rating);
 void recsys__request_sum(recsys__request *r);
+/* Fills candidates, with all items that have a score, and the reasons for `explained`. */
+recsys_status recsys__request_score(recsys__request *r, recsys_error *error);
+/* Adds a reason only. */
+bool recsys__request_reason(recsys__request *r, const recsys_reason *reason);
 /* The neighbours of an item as algorithms want them: similarity (1 / (1 + distance) for Euclidean). */
-recsys_status recsys__neighbours(const recsys__request *r, int64_t item, size_t k, const recsys_filter *filter,
-                                 recsys__candidate **list, size_t *count, recsys_error *error);
+recsys_status recsys__neighbours(const recsys__request *r, int64_t item, size_t k, uint32_t metric,
+                                 const recsys_filter *filter, recsys__candidate **list, size_t *count,
+                                 recsys_error *error);
+
 /* A ranker over a core (shared); and whether its scores are ratings to expect. */
 recsys_status recsys__ranker_over(recsys_ranker **out, recsys__store_core *core, const char *algorithm,
                                   const recsys_ranker_options *options, recsys_error *error);
@@ -92,6 +116,7 @@ bool recsys__ranker_predicts(const recsys_ranker *ranker);
 size_t recsys__fitted_index(const recsys__fitted *fitted, int64_t item); /* n: not there */
 recsys__fitted *recsys__ranker_fitted(recsys_ranker *ranker);            /* retained; NULL: not fitted */
 void recsys__fitted_release(recsys__fitted *fitted);
+int recsys__candidate_by_item(const void *a, const void *b);
 int recsys__candidate_order(const void *a, const void *b); /* falling score, rising item */
 
 #endif

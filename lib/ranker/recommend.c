@@ -59,38 +59,39 @@ static void call_end(call *c) {
 
 /* -- histories */
 
+typedef struct entry {
+  recsys__rating rating;
+  size_t place;
+} entry;
+
+/* Of one item's entries, the last one that was given wins. */
 static int by_item_then_place(const void *a, const void *b) {
-  const recsys__rating *x = a, *y = b;
-  if (x->item != y->item)
-    return x->item < y->item ? -1 : 1;
-  return 0;
+  const entry *x = a, *y = b;
+  if (x->rating.item != y->rating.item)
+    return x->rating.item < y->rating.item ? -1 : 1;
+  return (x->place > y->place) - (x->place < y->place);
 }
 
-/* Insertion keeps equal items in their order, so that the last one can win. */
-static void sort_history(recsys__rating *list, size_t n) {
-  for (size_t i = 1; i < n; i++) {
-    recsys__rating one = list[i];
-    size_t j = i;
-    for (; j && by_item_then_place(&list[j - 1], &one) > 0; j--)
-      list[j] = list[j - 1];
-    list[j] = one;
-  }
-}
-
-static recsys_status copy_history(recsys__rating **out, size_t *count, const int64_t *items, const float *ratings,
-                                  const int64_t *times, size_t m, recsys_error *error) {
+/* Without ratings, every entry counts as liked: as the largest rating of the store. */
+static recsys_status copy_history(recsys__rating **out, size_t *count, const call *c, const int64_t *items,
+                                  const float *ratings, const int64_t *times, size_t m, recsys_error *error) {
   size_t n = 0;
   recsys__rating *list = recsys__alloc(m, sizeof *list);
-  if (!list)
+  entry *entries = recsys__alloc(m, sizeof *entries);
+  if (!list || !entries) {
+    recsys__free(list);
+    recsys__free(entries);
     return recsys__no_memory(error, "the history");
-  for (size_t i = 0; i < m; i++)
-    list[i] = (recsys__rating){items[i], times ? times[i] : 0, ratings ? ratings[i] : 1};
-  sort_history(list, m);
-  for (size_t i = 0; i < m; i++) {
-    if (n && list[n - 1].item == list[i].item)
-      n--;
-    list[n++] = list[i];
   }
+  for (size_t i = 0; i < m; i++)
+    entries[i] = (entry){{items[i], times ? times[i] : 0, ratings ? ratings[i] : (float)c->fitted->largest}, i};
+  if (m)
+    qsort(entries, m, sizeof *entries, by_item_then_place);
+  for (size_t i = 0; i < m; i++) {
+    n -= n && list[n - 1].item == entries[i].rating.item;
+    list[n++] = entries[i].rating;
+  }
+  recsys__free(entries);
   *out = list;
   *count = n;
   return RECSYS_OK;
@@ -161,16 +162,67 @@ static void fill(call *c, const recsys__request *r, size_t list) {
       put(c, list, item, 0);
 }
 
-static recsys_status make_list(call *c, recsys__request *r, size_t list) {
+/* Keeps the candidates that may appear, best first. */
+static size_t pass(const call *c, recsys__request *r, size_t count) {
   size_t n = 0;
-  recsys_status status = c->ranker->algorithm->score(r, NULL);
-  if (status)
-    return status;
-  for (size_t i = 0; i < r->count; i++)
-    if (r->candidates[i].score != 0 && !is_target(r, r->candidates[i].item) && may_appear(c, r, r->candidates[i].item))
+  for (size_t i = 0; i < count; i++)
+    if (!is_target(r, r->candidates[i].item) && may_appear(c, r, r->candidates[i].item))
       r->candidates[n++] = r->candidates[i];
   if (n)
     qsort(r->candidates, n, sizeof *r->candidates, recsys__candidate_order);
+  return n;
+}
+
+static void sift_down(recsys__candidate *heap, size_t at, size_t n) {
+  for (size_t child; (child = 2 * at + 1) < n; at = child) {
+    if (child + 1 < n && recsys__candidate_order(&heap[child + 1], &heap[child]) > 0)
+      child++;
+    if (recsys__candidate_order(&heap[at], &heap[child]) >= 0)
+      return;
+    recsys__candidate swap = heap[at];
+    heap[at] = heap[child];
+    heap[child] = swap;
+  }
+}
+
+/* The same for the best k only: whether an item may appear is asked of few. The heap (worst on top) grows at the
+ * front of the list. */
+static size_t pass_best(const call *c, recsys__request *r, size_t count) {
+  recsys__candidate *list = r->candidates;
+  size_t n = 0;
+  if (c->k >= count / 4)
+    return pass(c, r, count);
+  for (size_t i = 0; i < count && c->k; i++) {
+    recsys__candidate one = list[i];
+    if ((n == c->k && recsys__candidate_order(&one, &list[0]) >= 0) || is_target(r, one.item) ||
+        !may_appear(c, r, one.item))
+      continue;
+    if (n < c->k) {
+      list[n++] = one;
+      for (size_t at = n == c->k ? n / 2 : 0; at-- > 0;)
+        sift_down(list, at, n);
+    } else {
+      list[0] = one;
+      sift_down(list, 0, n);
+    }
+  }
+  if (n)
+    qsort(list, n, sizeof *list, recsys__candidate_order);
+  return n;
+}
+
+static recsys_status make_list(call *c, recsys__request *r, size_t list) {
+  size_t n = 0;
+  recsys_status status = recsys__request_score(r, NULL);
+  if (status)
+    return status;
+  for (size_t i = 0; i < r->count; i++)
+    if (r->candidates[i].score != 0)
+      r->candidates[n++] = r->candidates[i];
+  if (c->ranker->algorithm->arrange)
+    n = pass(c, r, n);
+  else
+    n = pass_best(c, r, n);
   if (n && c->ranker->algorithm->arrange && (status = c->ranker->algorithm->arrange(r, r->candidates, n, NULL)))
     return status;
   for (size_t i = 0; i < n && c->counts[list] < c->k; i++)
@@ -179,7 +231,7 @@ static recsys_status make_list(call *c, recsys__request *r, size_t list) {
     return RECSYS_OK;
   size_t personal = c->counts[list];
   fill(c, r, list);
-  if (c->ranker->algorithm != &recsys__popular && c->counts[list] > personal)
+  if (strcmp(c->ranker->algorithm->name, "popular") && c->counts[list] > personal)
     return RECSYS_NOTE_FALLBACK_POPULAR;
   return c->counts[list] < c->k ? RECSYS_NOTE_SHORT : RECSYS_OK;
 }
@@ -194,13 +246,14 @@ static void one_list(void *context, size_t part) {
                        .targets = c->options.targets,
                        .target_count = (size_t)c->options.n_targets,
                        .k = c->k,
+                       .user = c->users ? c->users[list] : -1,
                        .explained = -1};
   recsys_status status = RECSYS_OK;
   if (c->users) {
     r.history_count = recsys__view_history(c->view, c->users[list], &r.history);
   } else {
     size_t from = (size_t)c->offsets[list], m = (size_t)(c->offsets[list + 1] - c->offsets[list]);
-    status = copy_history(&copy, &r.history_count, c->items + from, c->ratings ? c->ratings + from : NULL,
+    status = copy_history(&copy, &r.history_count, c, c->items + from, c->ratings ? c->ratings + from : NULL,
                           c->times ? c->times + from : NULL, m, NULL);
     r.history = copy;
   }
@@ -305,14 +358,15 @@ recsys_status recsys_ranker_score(recsys_ranker *ranker, int64_t user, const int
                          .view = c.view,
                          .targets = c.options.targets,
                          .target_count = (size_t)c.options.n_targets,
+                         .user = user,
                          .explained = -1};
     r.history_count = recsys__view_history(c.view, user, &r.history);
-    status = ranker->algorithm->score(&r, error);
+    status = recsys__request_score(&r, error);
     for (size_t i = 0; i < n; i++) {
-      scores[i] = 0;
-      for (size_t j = 0; j < r.count && !status; j++)
-        if (r.candidates[j].item == items[i])
-          scores[i] = r.candidates[j].score;
+      recsys__candidate wanted = {.item = items[i]};
+      const recsys__candidate *found =
+          status || !r.count ? NULL : bsearch(&wanted, r.candidates, r.count, sizeof wanted, recsys__candidate_by_item);
+      scores[i] = found ? found->score : 0;
     }
     recsys__free(r.candidates);
   }
@@ -327,18 +381,20 @@ static int by_contribution(const void *a, const void *b) {
   return (x->item > y->item) - (x->item < y->item);
 }
 
-static recsys_status explain(call *c, const recsys__rating *history, size_t m, int64_t item, recsys_reason *reasons,
-                             size_t capacity, size_t *count, double *score, recsys_error *error) {
+static recsys_status explain(call *c, int64_t user, const recsys__rating *history, size_t m, int64_t item,
+                             recsys_reason *reasons, size_t capacity, size_t *count, double *score,
+                             recsys_error *error) {
   double sum = 0;
   recsys__request r = {.ranker = c->ranker,
                        .fitted = c->fitted,
                        .view = c->view,
+                       .user = user,
                        .history = history,
                        .history_count = m,
                        .targets = c->options.targets,
                        .target_count = (size_t)c->options.n_targets,
                        .explained = item};
-  recsys_status status = c->ranker->algorithm->score(&r, error);
+  recsys_status status = recsys__request_score(&r, error);
   if (!status) {
     if (r.reason_count)
       qsort(r.reasons, r.reason_count, sizeof *r.reasons, by_contribution);
@@ -349,7 +405,7 @@ static recsys_status explain(call *c, const recsys__rating *history, size_t m, i
     }
     *count = r.reason_count;
     if (score)
-      *score = sum;
+      *score = r.explained_score_set ? r.explained_score : sum;
   }
   recsys__free(r.candidates);
   recsys__free(r.reasons);
@@ -376,7 +432,7 @@ recsys_status recsys_ranker_explain(recsys_ranker *ranker, int64_t user, int64_t
   if (!status) {
     const recsys__rating *history;
     size_t m = recsys__view_history(c.view, user, &history);
-    status = explain(&c, history, m, item, reasons, capacity, count, score, error);
+    status = explain(&c, user, history, m, item, reasons, capacity, count, score, error);
   }
   call_end(&c);
   return status ? status : recsys__ok(error);
@@ -396,9 +452,9 @@ recsys_status recsys_ranker_explain_from(recsys_ranker *ranker, const int64_t *i
     return status;
   status = call_begin(&c, ranker, options, error);
   if (!status)
-    status = copy_history(&history, &n, items, ratings, times, m, error);
+    status = copy_history(&history, &n, &c, items, ratings, times, m, error);
   if (!status)
-    status = explain(&c, history, n, item, reasons, capacity, count, score, error);
+    status = explain(&c, -1, history, n, item, reasons, capacity, count, score, error);
   recsys__free(history);
   call_end(&c);
   return status ? status : recsys__ok(error);

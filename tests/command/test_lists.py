@@ -152,9 +152,9 @@ class Recommend(Case):
 
     def test_history_without_ratings(self):
         l = self.recommend("--history", "a,c", "-k", "1")[0]
-        # Every rating is 1 and so is the mean: b gets .8 + .96.
+        # Every rating is the largest one stored, 5, and so is the mean: b gets 5 (.8 + .96).
         self.assertEqual(keys(l), ["b"])
-        self.assertAlmostEqual(l["entries"][0]["score"], 1.76, 5)
+        self.assertAlmostEqual(l["entries"][0]["score"], 8.8, 5)
         self.assertEqual(len(l["entries"][0]["reasons"]), 2)
 
     def test_keys_with_commas_in_the_history(self):

@@ -1,0 +1,75 @@
+/*
+ * What a collaborative algorithm has learned, in one of four shapes: every score is computed from the history alone, so
+ * that a guest, a new user and a known one are the same thing.
+ *
+ *   dense    score(j) = sum over i of x_i W_ij + share(|history|) constant_j
+ *   sparse   the same with a sparse W
+ *   factors  score(j) = u . y_j + bias_j, with u solved from the history: A u = b
+ *   users    score(j) = sum over the users v most like the history of sim(v) r_vj
+ */
+#ifndef RECSYS_RANKER_LEARNED_H
+#define RECSYS_RANKER_LEARNED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ranker/interactions.h"
+
+typedef enum { RECSYS__NOTHING = 0, RECSYS__DENSE, RECSYS__SPARSE, RECSYS__FACTORS, RECSYS__USERS } recsys__shape;
+
+/* How a user's factors come from the history x (weights) over the items i in it. */
+typedef enum {
+  RECSYS__PROJECT = 0, /* u = sum x_i y_i */
+  RECSYS__IMPLICIT,    /* (gram + sum x_i y_i y_iᵀ + regularization I) u = sum (1 + x_i) y_i (Hu, Koren, Volinsky) */
+  RECSYS__RESIDUAL     /* (sum y_i y_iᵀ + regularization I) u = sum (x_i - bias_i) y_i */
+} recsys__fold;
+
+typedef struct recsys__learned {
+  recsys__shape shape;
+  int64_t *items; /* which can be scored, rising */
+  size_t n;
+  int64_t *rated; /* whose ratings count, rising; the rows of W */
+  size_t rated_count;
+  /* linear */
+  float *dense; /* rated_count x n */
+  recsys__sparse sparse;
+  float *constant; /* NULL, or n */
+  /* factors */
+  recsys__fold fold;
+  size_t factors;
+  float *vectors; /* n x factors; rated = items */
+  double *gram;   /* factors x factors */
+  double *bias;   /* NULL, or n */
+  double regularization;
+  double mean; /* added to every score */
+  /* users */
+  recsys__interactions people; /* values as they are compared */
+  double *norms;               /* of each user's row */
+  size_t neighbours;
+  double shrinkage;
+} recsys__learned;
+
+void recsys__learned_free(recsys__learned *l);
+/* Copies the ids of the rated items (and of the items that can be scored: the same) from the matrix. */
+bool recsys__learned_axis(recsys__learned *l, const recsys__interactions *x);
+
+/* One history in the model's own terms. */
+typedef struct recsys__profile {
+  uint32_t *rows; /* places among `rated`, rising */
+  double *weights;
+  size_t n;
+  size_t length; /* of the whole history, known items or not */
+  int64_t user;  /* -1: a guest */
+} recsys__profile;
+
+/* scores[n]; false: out of memory. */
+bool recsys__learned_scores(const recsys__learned *l, const recsys__profile *p, double *scores);
+/* How much each entry of the profile contributes to the score of the item at `at`, in parts[p->n], and what is left
+ * over as a constant. false: out of memory, or the shape is not linear in the history (users). */
+bool recsys__learned_parts(const recsys__learned *l, const recsys__profile *p, size_t at, double *parts,
+                           double *constant);
+/* The place of an id in a rising list, or n. */
+size_t recsys__place_of(const int64_t *ids, size_t n, int64_t id);
+
+#endif
