@@ -4,6 +4,6 @@
 
 #include "ranker/ranker.h"
 
-extern const recsys__algorithm recsys__visual, recsys__category, recsys__popular;
+extern const recsys__algorithm recsys__visual, recsys__category, recsys__popular, recsys__ease, recsys__content;
 
 #endif

@@ -45,7 +45,7 @@ size_t recsys__place_of(const int64_t *ids, size_t n, int64_t id) {
 
 /* Short histories lean on what everybody likes (measured: below five ratings plain EASE loses to popularity). */
 static double constant_share(const recsys__profile *p) {
-  return p->length > 20 ? 0 : 0.3 / (1 + (double)p->length / 10);
+  return p->length > 20 ? 0 : 1 / (1 + (double)p->length / 10);
 }
 
 static void add_row(double *restrict scores, const float *restrict row, double weight, size_t n) {

@@ -10,7 +10,8 @@
 #include "base/thread.h"
 #include "ranker/algorithms.h"
 
-static const recsys__algorithm *const algorithms[] = {&recsys__visual, &recsys__category, &recsys__popular};
+static const recsys__algorithm *const algorithms[] = {&recsys__ease, &recsys__content, &recsys__visual,
+                                                      &recsys__category, &recsys__popular};
 
 const recsys__algorithm *recsys__algorithm_at(size_t index) {
   return index < sizeof algorithms / sizeof *algorithms ? algorithms[index] : NULL;

@@ -66,6 +66,16 @@ typedef struct recsys__label {
 /* An item's labels in one field, by falling score, then by the value's text. */
 size_t recsys__view_labels(const recsys__view *view, int64_t item, int32_t field, const recsys__label **labels);
 
+/* -- everything that an item has, for features */
+/* All labels by field; the index-th number and text (false, NULL: past the last); a field's name. */
+size_t recsys__view_all_labels(const recsys__view *view, int64_t item, const recsys__label **labels);
+bool recsys__view_number_at(const recsys__view *view, int64_t item, size_t index, int32_t *field, double *value);
+const char *recsys__view_text_at(const recsys__view *view, int64_t item, size_t index, int32_t *field);
+const char *recsys__view_field_name(const recsys__view *view, int32_t field);
+/* The mean of an item's rows in a space (dim doubles); false: it has none. */
+uint32_t recsys__view_dim(const recsys__view *view, int32_t space);
+bool recsys__view_mean_row(const recsys__view *view, int32_t space, int64_t item, double *row);
+
 /* -- filters */
 typedef struct recsys__filter recsys__filter;
 /* Checks and compiles a caller's filter (NULL: everything passes) against a view that outlives it. */
