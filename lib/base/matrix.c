@@ -19,7 +19,7 @@ typedef struct product {
   double alpha, beta;
   const double *a, *b;
   double *c;
-  recsys__tile_fn tile;
+  const recsys__dense *dense;
   atomic_bool failed;
 } product;
 
@@ -117,7 +117,7 @@ static void block(void *context, size_t part) {
     pack_b(p, column, columns, from, depth, b);
     for (size_t j = 0; j < columns; j += RECSYS__TILE_COLUMNS)
       for (size_t i = 0; i < rows; i += RECSYS__TILE_ROWS) {
-        p->tile(depth, a + i * depth, b + j * depth, tile);
+        p->dense->tile(depth, a + i * depth, b + j * depth, tile);
         add_tile(p, tile, row + i, least(rows - i, RECSYS__TILE_ROWS), column + j,
                  least(columns - j, RECSYS__TILE_COLUMNS));
       }
@@ -141,7 +141,7 @@ bool recsys__gemm(uint32_t threads, int flags, size_t m, size_t n, size_t k, dou
                .a = a,
                .b = b,
                .c = c,
-               .tile = recsys__tile_at(0)};
+               .dense = recsys__dense_at(0)};
   atomic_init(&p.failed, false);
   size_t blocks = (m + BLOCK_ROWS - 1) / BLOCK_ROWS * p.blocks_across;
   recsys__parallel((double)m * (double)n * (double)k < 1e5 ? 1 : threads, blocks, block, &p);
@@ -161,6 +161,7 @@ void recsys__mirror(uint32_t threads, double *a, size_t n) {
 /* -- small systems */
 
 bool recsys__cholesky(double *a, size_t n, size_t stride) {
+  const recsys__dense *dense = recsys__dense_at(0);
   for (size_t p = 0; p < n; p++) {
     double *row = a + p * stride;
     if (!(row[p] > 0) || !isfinite(row[p]))
@@ -168,11 +169,8 @@ bool recsys__cholesky(double *a, size_t n, size_t stride) {
     double scale = 1 / sqrt(row[p]);
     for (size_t j = p; j < n; j++)
       row[j] *= scale;
-    for (size_t i = p + 1; i < n; i++) {
-      double *other = a + i * stride, factor = row[i];
-      for (size_t j = i; j < n; j++)
-        other[j] -= factor * row[j];
-    }
+    for (size_t i = p + 1; i < n; i++)
+      dense->add_doubles(a + i * stride + i, -row[i], row + i, n - i);
   }
   return true;
 }

@@ -1,4 +1,4 @@
-/* The tile product for AVX-512. */
+/* Dense algebra for AVX-512. */
 #if defined(__x86_64__)
 #define TARGET      __attribute__((target("avx512f,fma")))
 #define LANES       8
@@ -6,9 +6,7 @@
 #define SUB_VECTORS 3
 #include "base/matrix_tile.h"
 
-TARGET void recsys__tile_avx512(size_t k, const double *a, const double *b, double *c) {
-  whole(k, a, b, c);
-}
+const recsys__dense recsys__dense_avx512 = {"avx512", whole, dot_floats, add_floats, add_doubles, add_widened};
 #else
 typedef int recsys__no_avx512;
 #endif

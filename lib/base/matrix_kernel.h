@@ -1,4 +1,4 @@
-/* The tile product that the processor at hand runs best. */
+/* The loops of dense algebra that the processor at hand runs best. */
 #ifndef RECSYS_BASE_MATRIX_KERNEL_H
 #define RECSYS_BASE_MATRIX_KERNEL_H
 
@@ -6,15 +6,22 @@
 
 enum { RECSYS__TILE_ROWS = 8, RECSYS__TILE_COLUMNS = 24 };
 
-/* c (8 x 24) = sum over p < k of a[p] (8) outer b[p] (24); panels packed, c dense. */
-typedef void (*recsys__tile_fn)(size_t k, const double *a, const double *b, double *c);
+typedef struct recsys__dense {
+  const char *name;
+  /* c (8 x 24) = sum over p < k of a[p] (8) outer b[p] (24); panels packed, c dense. */
+  void (*tile)(size_t k, const double *a, const double *b, double *c);
+  float (*dot)(const float *a, const float *b, size_t n);
+  /* y += weight x: floats, doubles, and floats into doubles. */
+  void (*add_floats)(float *y, float weight, const float *x, size_t n);
+  void (*add_doubles)(double *y, double weight, const double *x, size_t n);
+  void (*add_widened)(double *y, double weight, const float *x, size_t n);
+} recsys__dense;
 
-void recsys__tile_plain(size_t k, const double *a, const double *b, double *c);
+extern const recsys__dense recsys__dense_plain;
 #if defined(__x86_64__)
-void recsys__tile_avx2(size_t k, const double *a, const double *b, double *c);
-void recsys__tile_avx512(size_t k, const double *a, const double *b, double *c);
+extern const recsys__dense recsys__dense_avx2, recsys__dense_avx512;
 #endif
 /* 0: the best one here, 1...: the next ones that run here, down to plain; NULL past the last. */
-recsys__tile_fn recsys__tile_at(size_t index);
+const recsys__dense *recsys__dense_at(size_t index);
 
 #endif

@@ -1,23 +1,21 @@
-/* The tile product for any processor, and which of them runs here. */
+/* Dense algebra for any processor, and which of them runs here. */
 #define TARGET
 #define LANES       2
 #define SUB_ROWS    4
 #define SUB_VECTORS 2
 #include "base/matrix_tile.h"
 
-void recsys__tile_plain(size_t k, const double *a, const double *b, double *c) {
-  whole(k, a, b, c);
-}
+const recsys__dense recsys__dense_plain = {"plain", whole, dot_floats, add_floats, add_doubles, add_widened};
 
-recsys__tile_fn recsys__tile_at(size_t index) {
+const recsys__dense *recsys__dense_at(size_t index) {
 #if defined(__x86_64__)
   size_t i = 0;
   if (__builtin_cpu_supports("avx512f") && index == i++)
-    return recsys__tile_avx512;
+    return &recsys__dense_avx512;
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && index == i++)
-    return recsys__tile_avx2;
-  return index == i ? recsys__tile_plain : NULL;
+    return &recsys__dense_avx2;
+  return index == i ? &recsys__dense_plain : NULL;
 #else
-  return index == 0 ? recsys__tile_plain : NULL;
+  return index == 0 ? &recsys__dense_plain : NULL;
 #endif
 }

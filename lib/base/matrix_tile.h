@@ -1,7 +1,7 @@
 /*
- * The innermost product, written once with vectors and compiled for each kind of processor: an 8 x 24 tile of C from a
- * panel of A (k columns of 8) and one of B (k rows of 24). Before including: TARGET (attributes), LANES (doubles of a
- * vector), SUB_ROWS and SUB_VECTORS (how much of the tile stays in registers).
+ * The innermost loops of dense algebra, written once with vectors and compiled for each kind of processor. The product
+ * makes an 8 x 24 tile of C from a panel of A (k columns of 8) and one of B (k rows of 24). Before including: TARGET
+ * (attributes), LANES (doubles of a vector), SUB_ROWS and SUB_VECTORS (how much of the tile stays in registers).
  */
 #include <stddef.h>
 #include <string.h>
@@ -9,6 +9,8 @@
 #include "base/matrix_kernel.h"
 
 typedef double lanes __attribute__((vector_size(LANES * sizeof(double))));
+typedef float floats __attribute__((vector_size(LANES * sizeof(double))));
+typedef float half_floats __attribute__((vector_size(LANES * sizeof(float)))); /* as many floats as `lanes` doubles */
 
 TARGET static inline lanes load(const double *from) {
   lanes v;
@@ -36,8 +38,74 @@ TARGET static inline void part(size_t k, const double *restrict a, const double 
       memcpy(c + i * RECSYS__TILE_COLUMNS + j * LANES, &sum[i][j], sizeof(lanes));
 }
 
-TARGET static inline void whole(size_t k, const double *a, const double *b, double *c) {
+TARGET static void whole(size_t k, const double *a, const double *b, double *c) {
   for (int i = 0; i < RECSYS__TILE_ROWS; i += SUB_ROWS)
     for (int j = 0; j < RECSYS__TILE_COLUMNS; j += SUB_VECTORS * LANES)
       part(k, a + i, b + j, c + i * RECSYS__TILE_COLUMNS + j);
+}
+
+/* -- vectors of any length; sums are made in a fixed order per processor kind */
+
+TARGET static float dot_floats(const float *a, const float *b, size_t n) {
+  enum { STEP = 2 * LANES };
+  floats sum[4] = {{0}};
+  size_t i = 0;
+  float total = 0;
+  for (; i + 4 * STEP <= n; i += 4 * STEP)
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; j++) {
+      floats x, y;
+      memcpy(&x, a + i + j * STEP, sizeof x);
+      memcpy(&y, b + i + j * STEP, sizeof y);
+      sum[j] += x * y;
+    }
+  for (; i + STEP <= n; i += STEP) {
+    floats x, y;
+    memcpy(&x, a + i, sizeof x);
+    memcpy(&y, b + i, sizeof y);
+    sum[0] += x * y;
+  }
+  sum[0] += sum[1] + sum[2] + sum[3];
+  for (int j = 0; j < STEP; j++)
+    total += sum[0][j];
+  for (; i < n; i++)
+    total += a[i] * b[i];
+  return total;
+}
+
+TARGET static void add_floats(float *y, float weight, const float *x, size_t n) {
+  size_t i = 0;
+  for (; i + 2 * LANES <= n; i += 2 * LANES) {
+    floats a, b;
+    memcpy(&a, y + i, sizeof a);
+    memcpy(&b, x + i, sizeof b);
+    a += weight * b;
+    memcpy(y + i, &a, sizeof a);
+  }
+  for (; i < n; i++)
+    y[i] += weight * x[i];
+}
+
+TARGET static void add_doubles(double *y, double weight, const double *x, size_t n) {
+  size_t i = 0;
+  for (; i + LANES <= n; i += LANES) {
+    lanes a = load(y + i);
+    a += weight * load(x + i);
+    memcpy(y + i, &a, sizeof a);
+  }
+  for (; i < n; i++)
+    y[i] += weight * x[i];
+}
+
+TARGET static void add_widened(double *y, double weight, const float *x, size_t n) {
+  size_t i = 0;
+  for (; i + LANES <= n; i += LANES) {
+    half_floats b;
+    lanes a = load(y + i);
+    memcpy(&b, x + i, sizeof b);
+    a += weight * __builtin_convertvector(b, lanes);
+    memcpy(y + i, &a, sizeof a);
+  }
+  for (; i < n; i++)
+    y[i] += weight * (double)x[i];
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/matrix.h"
+#include "base/matrix_kernel.h"
 #include "base/memory.h"
 
 void recsys__learned_free(recsys__learned *l) {
@@ -48,22 +49,18 @@ static double constant_share(const recsys__profile *p) {
   return p->length > 20 ? 0 : 1 / (1 + (double)p->length / 10);
 }
 
-static void add_row(double *restrict scores, const float *restrict row, double weight, size_t n) {
-  for (size_t j = 0; j < n; j++)
-    scores[j] += weight * (double)row[j];
-}
-
 static void linear_scores(const recsys__learned *l, const recsys__profile *p, double *scores) {
+  const recsys__dense *dense = recsys__dense_at(0);
   memset(scores, 0, l->n * sizeof *scores);
   for (size_t i = 0; i < p->n; i++) {
     if (l->shape == RECSYS__DENSE)
-      add_row(scores, l->dense + p->rows[i] * l->n, p->weights[i], l->n);
+      dense->add_widened(scores, p->weights[i], l->dense + p->rows[i] * l->n, l->n);
     else
       for (uint64_t e = l->sparse.offsets[p->rows[i]]; e < l->sparse.offsets[p->rows[i] + 1]; e++)
         scores[l->sparse.indices[e]] += p->weights[i] * (double)l->sparse.values[e];
   }
   if (l->constant && constant_share(p) > 0)
-    add_row(scores, l->constant, constant_share(p), l->n);
+    dense->add_widened(scores, constant_share(p), l->constant, l->n);
 }
 
 static double linear_weight(const recsys__learned *l, size_t row, size_t column) {
@@ -77,16 +74,14 @@ static double linear_weight(const recsys__learned *l, size_t row, size_t column)
 
 /* -- factors */
 
-static void add_outer(double *a, const float *y, double weight, size_t f) {
-  for (size_t r = 0; r < f; r++) {
-    double w = weight * (double)y[r];
-    for (size_t c = r; c < f; c++)
-      a[r * f + c] += w * (double)y[c];
-  }
+static void add_outer(const recsys__dense *dense, double *a, const float *y, double weight, size_t f) {
+  for (size_t r = 0; r < f; r++)
+    dense->add_widened(a + r * f + r, weight * (double)y[r], y + r, f - r);
 }
 
 /* The right side, and for the ridge folds the factor of A in a (f x f). */
 static bool fold(const recsys__learned *l, const recsys__profile *p, double *a, double *b) {
+  const recsys__dense *dense = recsys__dense_at(0);
   size_t f = l->factors;
   memset(b, 0, f * sizeof *b);
   if (l->fold == RECSYS__IMPLICIT)
@@ -99,9 +94,8 @@ static bool fold(const recsys__learned *l, const recsys__profile *p, double *a, 
     if (l->fold == RECSYS__RESIDUAL)
       x -= l->mean + (l->bias ? l->bias[p->rows[i]] : 0);
     if (l->fold != RECSYS__PROJECT)
-      add_outer(a, y, l->fold == RECSYS__IMPLICIT ? x : 1, f);
-    for (size_t c = 0; c < f; c++)
-      b[c] += (l->fold == RECSYS__IMPLICIT ? 1 + x : x) * (double)y[c];
+      add_outer(dense, a, y, l->fold == RECSYS__IMPLICIT ? x : 1, f);
+    dense->add_widened(b, l->fold == RECSYS__IMPLICIT ? 1 + x : x, y, f);
   }
   if (l->fold == RECSYS__PROJECT)
     return true;
@@ -164,19 +158,31 @@ static int by_similarity(const void *a, const void *b) {
   return (x->user > y->user) - (x->user < y->user);
 }
 
+/* The value of the history's i-th item as the people's are compared. */
+static double compared(const recsys__learned *l, const recsys__profile *p, size_t i, double mean) {
+  if (l->compared == RECSYS__SETS)
+    return 1;
+  return (p->weights[i] - mean) * (l->bias ? l->bias[p->rows[i]] : 1);
+}
+
 /* The people most like the history, best first; returns how many. */
 static size_t nearest(const recsys__learned *l, const recsys__profile *p, double *sums, person *people) {
   const recsys__sparse *items = &l->people.by_item;
   size_t users = l->people.by_user.rows, n = 0;
-  double norm = 0;
+  double norm = 0, mean = 0;
+  for (size_t i = 0; i < p->n && l->compared == RECSYS__CENTRED; i++)
+    mean += p->weights[i] / (double)p->n;
   for (size_t i = 0; i < p->n; i++) {
-    norm += p->weights[i] * p->weights[i];
+    double value = compared(l, p, i, mean);
+    norm += value * value;
     for (uint64_t e = items->offsets[p->rows[i]]; e < items->offsets[p->rows[i] + 1]; e++)
-      sums[items->indices[e]] += p->weights[i] * (double)items->values[e];
+      sums[items->indices[e]] += value * (double)items->values[e];
   }
-  for (size_t v = 0; v < users; v++)
+  for (size_t v = 0; v < users; v++) {
+    double size = l->compared == RECSYS__SETS ? norm + l->norms[v] - sums[v] : sqrt(norm) * l->norms[v];
     if (sums[v] > 0 && l->people.users[v] != p->user)
-      people[n++] = (person){(uint32_t)v, sums[v] / (sqrt(norm) * l->norms[v] + l->shrinkage)};
+      people[n++] = (person){(uint32_t)v, sums[v] / (size + l->shrinkage)};
+  }
   if (n)
     qsort(people, n, sizeof *people, by_similarity);
   return n < l->neighbours ? n : l->neighbours;

@@ -25,6 +25,13 @@ typedef enum {
   RECSYS__RESIDUAL     /* (sum y_i y_iᵀ + regularization I) u = sum (x_i - bias_i) y_i */
 } recsys__fold;
 
+/* What is compared to find similar users. */
+typedef enum {
+  RECSYS__RAW = 0,
+  RECSYS__CENTRED /* minus the row's mean */,
+  RECSYS__SETS /* Jaccard */
+} recsys__compared;
+
 typedef struct recsys__learned {
   recsys__shape shape;
   int64_t *items; /* which can be scored, rising */
@@ -43,9 +50,10 @@ typedef struct recsys__learned {
   double *bias;   /* NULL, or n */
   double regularization;
   double mean; /* added to every score */
-  /* users */
-  recsys__interactions people; /* values as they are compared */
-  double *norms;               /* of each user's row */
+  /* users; bias (or NULL) scales a history's items as the people's were weighed */
+  recsys__interactions people; /* by_user: ratings that are recommended; by_item: values that are compared */
+  double *norms;               /* of each user's compared row; sets: its size */
+  recsys__compared compared;
   size_t neighbours;
   double shrinkage;
 } recsys__learned;

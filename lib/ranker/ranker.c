@@ -10,8 +10,10 @@
 #include "base/thread.h"
 #include "ranker/algorithms.h"
 
-static const recsys__algorithm *const algorithms[] = {&recsys__ease, &recsys__content, &recsys__visual,
-                                                      &recsys__category, &recsys__popular};
+static const recsys__algorithm *const algorithms[] = {
+    &recsys__ease,    &recsys__content, &recsys__slim,     &recsys__als,      &recsys__pure_svd,
+    &recsys__svd,     &recsys__bpr,     &recsys__vbpr,     &recsys__item_knn, &recsys__user_knn,
+    &recsys__rp3beta, &recsys__visual,  &recsys__category, &recsys__popular};
 
 const recsys__algorithm *recsys__algorithm_at(size_t index) {
   return index < sizeof algorithms / sizeof *algorithms ? algorithms[index] : NULL;
