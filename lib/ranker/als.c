@@ -19,8 +19,8 @@ static const char *const values_words[] = {"rating", "binary", NULL}, *const sol
 enum { FACTORS, REGULARIZATION, ALPHA, ITERATIONS, SOLVER, VALUES, SEED };
 static const recsys__parameter parameters[] = {
     [FACTORS] = {"factors", RECSYS__INTEGER, 1, 2048, 64, NULL},
-    [REGULARIZATION] = {"regularization", RECSYS__NUMBER, 1e-9, 1e9, 0.05, NULL},
-    [ALPHA] = {"alpha", RECSYS__NUMBER, 0, 1e9, 1, NULL},
+    [REGULARIZATION] = {"regularization", RECSYS__NUMBER, 1e-9, 1e9, 70, NULL},
+    [ALPHA] = {"alpha", RECSYS__NUMBER, 0, 1e9, 20, NULL},
     [ITERATIONS] = {"iterations", RECSYS__INTEGER, 1, 10000, 15, NULL},
     [SOLVER] = {"solver", RECSYS__WORD, .words = solvers},
     [VALUES] = {"values", RECSYS__WORD, .words = values_words},

@@ -154,6 +154,17 @@ static recsys_status make_looks(model *m, const recsys__fitting *fitting, recsys
   return ok ? RECSYS_OK : recsys__no_memory(error, "the items' looks");
 }
 
+/* The mean is taken out: it changes no order, and the fold's gram is that of differences then. */
+static void centre(float *vectors, size_t n, size_t f) {
+  for (size_t c = 0; c < f; c++) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i++)
+      sum += (double)vectors[i * f + c];
+    for (size_t i = 0; i < n; i++)
+      vectors[i * f + c] -= (float)(sum / (double)n);
+  }
+}
+
 /* The items' whole vectors (q_i, E f_i) and their gram. */
 static bool keep(recsys__learned *l, const model *m, uint32_t threads) {
   l->vectors = recsys__alloc(l->n, l->factors * sizeof *l->vectors);
@@ -164,6 +175,8 @@ static bool keep(recsys__learned *l, const model *m, uint32_t threads) {
     for (size_t k = 0; k < m->g; k++)
       y[m->f + k] = m->dense->dot(m->mixing + k * COMPONENTS, m->looks + i * COMPONENTS, COMPONENTS);
   }
+  if (l->vectors)
+    centre(l->vectors, l->n, l->factors);
   return l->vectors && l->gram && recsys__factors_gram(threads, l->vectors, l->n, l->factors, l->gram);
 }
 

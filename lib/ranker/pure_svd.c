@@ -15,7 +15,7 @@ static const char *const values_words[] = {"rating", "binary", NULL};
 
 enum { FACTORS, ITERATIONS, VALUES, SEED };
 static const recsys__parameter parameters[] = {
-    [FACTORS] = {"factors", RECSYS__INTEGER, 1, 2048, 32, NULL},
+    [FACTORS] = {"factors", RECSYS__INTEGER, 1, 2048, 16, NULL},
     [ITERATIONS] = {"iterations", RECSYS__INTEGER, 1, 1000, 12, NULL},
     [VALUES] = {"values", RECSYS__WORD, .words = values_words},
     [SEED] = {"seed", RECSYS__INTEGER, 0, 9007199254740991.0, 1, NULL},

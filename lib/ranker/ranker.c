@@ -59,7 +59,7 @@ recsys_status recsys__ranker_over(recsys_ranker **out, recsys__store_core *core,
   recsys_ranker *ranker = recsys__calloc(1, sizeof *ranker);
   if (!ranker)
     return recsys__no_memory(error, "the ranker");
-  pthread_mutex_init(&ranker->latch, NULL);
+  recsys__lock_init(&ranker->latch, true);
   ranker->core = recsys__store_core_share(core);
   ranker->threads = recsys__thread_count(mine.threads);
   status = parse(ranker, algorithm, error);
@@ -95,7 +95,7 @@ void recsys_ranker_close(recsys_ranker *ranker) {
     return;
   recsys__fitted_release(ranker->fitted);
   recsys__store_core_release(ranker->core);
-  pthread_mutex_destroy(&ranker->latch);
+  recsys__lock_destroy(&ranker->latch);
   recsys__free(ranker->fingerprint);
   if (ranker->algorithm)
     recsys__settings_free(ranker->settings, ranker->algorithm->parameters);
@@ -116,11 +116,11 @@ void recsys__fitted_release(recsys__fitted *f) {
 }
 
 recsys__fitted *recsys__ranker_fitted(recsys_ranker *ranker) {
-  pthread_mutex_lock(&ranker->latch);
+  recsys__lock_take(&ranker->latch);
   recsys__fitted *fitted = ranker->fitted;
   if (fitted)
     atomic_fetch_add(&fitted->references, 1);
-  pthread_mutex_unlock(&ranker->latch);
+  recsys__lock_give(&ranker->latch);
   return fitted;
 }
 
@@ -216,10 +216,10 @@ recsys_status recsys_ranker_fit(recsys_ranker *ranker, const recsys_fit_options 
     recsys__fitted_release(f);
     return status;
   }
-  pthread_mutex_lock(&ranker->latch);
+  recsys__lock_take(&ranker->latch);
   recsys__fitted *old = ranker->fitted;
   ranker->fitted = f;
-  pthread_mutex_unlock(&ranker->latch);
+  recsys__lock_give(&ranker->latch);
   recsys__fitted_release(old);
   return recsys__ok(error);
 }

@@ -5,10 +5,10 @@
 #ifndef RECSYS_RANKER_RANKER_H
 #define RECSYS_RANKER_RANKER_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 
 #include "base/error.h"
+#include "base/lock.h"
 #include "base/memory.h"
 #include "ranker/interactions.h"
 #include "ranker/learned.h"
@@ -35,7 +35,7 @@ struct recsys_ranker {
   recsys__setting *settings; /* in the order of the algorithm's table */
   char *fingerprint;         /* NULL: the default space */
   uint32_t threads;
-  pthread_mutex_t latch; /* around `fitted` */
+  recsys__lock latch; /* around `fitted` */
   recsys__fitted *fitted;
 };
 

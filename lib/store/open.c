@@ -34,7 +34,7 @@ recsys_status recsys_store_open(recsys_store **out, const char *location, const 
   recsys_store *store = recsys__calloc(1, sizeof *store);
   if (!store)
     return recsys__no_memory(error, "the store");
-  pthread_mutex_init(&store->write, NULL);
+  recsys__lock_init(&store->write, false);
   recsys_status status =
       recsys__options_copy(&store->options, sizeof store->options, options, "recsys_store_options", error);
   if (!status && store->options.flags > 7)
@@ -63,7 +63,7 @@ void recsys_store_close(recsys_store *store) {
   if (store->db && store->generation == recsys__fork_generation())
     sqlite3_close(store->db);
   recsys__store_core_release(store->core);
-  pthread_mutex_destroy(&store->write);
+  recsys__lock_destroy(&store->write);
   recsys__free(store->location);
   recsys__free(store);
 }

@@ -6,12 +6,12 @@
 #ifndef RECSYS_STORE_STORE_H
 #define RECSYS_STORE_STORE_H
 
-#include <pthread.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
 #include "base/error.h"
+#include "base/lock.h"
 #include "base/memory.h"
 #include "recsys.h"
 #include "store/map.h"
@@ -74,14 +74,14 @@ struct recsys__store_core {
   _Atomic uint32_t references; /* of views, and one for all handles together */
   _Atomic uint32_t handles;    /* the store and its rankers */
   recsys__vocabulary vocabulary;
-  pthread_mutex_t latch; /* around `view` */
+  recsys__lock latch; /* around `view` */
   recsys__view *view;
   uint32_t threads;
 };
 
 struct recsys_store {
   recsys__store_core *core;
-  pthread_mutex_t write; /* around db and everything that changes */
+  recsys__lock write; /* around db and everything that changes */
   sqlite3 *db;
   uint64_t generation; /* of forks, at which db was opened */
   bool stale;          /* memory may be behind the database: refresh before the next write */
@@ -98,6 +98,8 @@ recsys_status recsys__db_run(recsys_store *store, const char *sql, const char *d
 recsys_status recsys__db_prepare(recsys_store *store, sqlite3_stmt **statement, const char *sql, recsys_error *error);
 /* Steps a statement that returns no rows, and resets it. */
 recsys_status recsys__db_step(recsys_store *store, sqlite3_stmt *statement, recsys_error *error);
+/* The right to use the connection, which is made anew after a fork; given back with recsys__lock_give(&store->write). */
+recsys_status recsys__db_take(recsys_store *store, recsys_error *error);
 /* An integer from a one-row query. */
 recsys_status recsys__db_number(recsys_store *store, const char *sql, int64_t *value, recsys_error *error);
 const char *recsys__schema_sql(void);

@@ -51,14 +51,16 @@ recsys_status recsys_store_check(recsys_store *store, char *buffer, size_t size,
   recsys_status status = recsys_store_refresh(store, error);
   if (status)
     return status;
-  pthread_mutex_lock(&store->write);
+  status = recsys__db_take(store, error);
+  if (status)
+    return status;
   status = findings(store, "PRAGMA integrity_check", "integrity", &report, error);
   if (!status)
     status = findings(store, "SELECT \"table\" || ' row ' || rowid FROM pragma_foreign_key_check", "reference", &report,
                       error);
   if (!status)
     status = compare_memory(store, &report, error);
-  pthread_mutex_unlock(&store->write);
+  recsys__lock_give(&store->write);
   if (!status && report.failed)
     status = recsys__no_memory(error, "the report");
   recsys__fill(buffer, size, length, report.data ? report.data : "", report.length);
@@ -76,7 +78,11 @@ recsys_status recsys_store_export(recsys_store *store, const char *path, recsys_
   recsys__string_printf(&temporary, "%s.%ld.part", path, (long)getpid());
   if (temporary.failed)
     return recsys__no_memory(error, "the file's name");
-  pthread_mutex_lock(&store->write);
+  recsys_status status = recsys__db_take(store, error);
+  if (status) {
+    recsys__string_free(&temporary);
+    return status;
+  }
   unlink(temporary.data);
   int code = sqlite3_open_v2(temporary.data, &copy, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
   sqlite3_backup *backup = code ? NULL : sqlite3_backup_init(copy, "main", store->db, "main");
@@ -90,8 +96,8 @@ recsys_status recsys_store_export(recsys_store *store, const char *path, recsys_
   if (!code)
     code = sqlite3_exec(copy, "PRAGMA journal_mode=DELETE", NULL, NULL, NULL);
   sqlite3_close(copy);
-  pthread_mutex_unlock(&store->write);
-  recsys_status status = code ? recsys__db_fail(store, NULL, code, "copy", error) : RECSYS_OK;
+  recsys__lock_give(&store->write);
+  status = code ? recsys__db_fail(store, NULL, code, "copy", error) : RECSYS_OK;
   if (!status && rename(temporary.data, path))
     status = recsys__fail(error, RECSYS_EIO, 0, "cannot rename the copy to '%.120s'", path);
   if (status)

@@ -66,10 +66,10 @@ recsys__view *recsys__view_copy(const recsys__view *from) {
 }
 
 void recsys__view_publish(recsys__store_core *core, recsys__view *view) {
-  pthread_mutex_lock(&core->latch);
+  recsys__lock_take(&core->latch);
   recsys__view *old = core->view;
   core->view = view;
-  pthread_mutex_unlock(&core->latch);
+  recsys__lock_give(&core->latch);
   recsys__view_release(old);
 }
 
@@ -80,7 +80,7 @@ recsys__store_core *recsys__core_new(uint32_t threads) {
   atomic_init(&core->references, 1);
   atomic_init(&core->handles, 1);
   recsys__vocabulary_init(&core->vocabulary);
-  pthread_mutex_init(&core->latch, NULL);
+  recsys__lock_init(&core->latch, true);
   core->threads = threads;
   return core;
 }
@@ -102,16 +102,16 @@ void recsys__core_release(recsys__store_core *core) {
   uint32_t left = atomic_fetch_sub_explicit(&core->references, 1, memory_order_acq_rel) - 1;
   if (left == 0) {
     recsys__vocabulary_free(&core->vocabulary);
-    pthread_mutex_destroy(&core->latch);
+    recsys__lock_destroy(&core->latch);
     recsys__free(core);
   }
 }
 
 const recsys__view *recsys__store_core_view(recsys__store_core *core) {
-  pthread_mutex_lock(&core->latch);
+  recsys__lock_take(&core->latch);
   recsys__view *view = core->view;
   recsys__ref_retain(view);
-  pthread_mutex_unlock(&core->latch);
+  recsys__lock_give(&core->latch);
   return view;
 }
 

@@ -1,21 +1,21 @@
-/* The vocabulary: a hash table under a read-write lock; texts never move. */
+/* The vocabulary: a hash table under a lock; texts never move. */
 #include "store/vocabulary.h"
 
 #include <string.h>
 
 #include "base/memory.h"
 
-static pthread_rwlock_t *lock_of(const recsys__vocabulary *v) {
+static recsys__lock *lock_of(const recsys__vocabulary *v) {
   union {
-    const pthread_rwlock_t *in;
-    pthread_rwlock_t *out;
+    const recsys__lock *in;
+    recsys__lock *out;
   } u = {&v->lock};
   return u.out;
 }
 
 void recsys__vocabulary_init(recsys__vocabulary *v) {
   memset(v, 0, sizeof *v);
-  pthread_rwlock_init(&v->lock, NULL);
+  recsys__lock_init(&v->lock, true);
 }
 
 void recsys__vocabulary_free(recsys__vocabulary *v) {
@@ -23,7 +23,7 @@ void recsys__vocabulary_free(recsys__vocabulary *v) {
     recsys__free(v->words[i].text);
   recsys__free(v->words);
   recsys__free(v->slots);
-  pthread_rwlock_destroy(&v->lock);
+  recsys__lock_destroy(&v->lock);
 }
 
 /* FNV-1a over the field's number and the text. */
@@ -49,16 +49,16 @@ static int32_t find(const recsys__vocabulary *v, int32_t field, const char *text
 
 int32_t recsys__vocabulary_find(const recsys__vocabulary *v, int32_t field, const char *text) {
   size_t slot;
-  pthread_rwlock_rdlock(lock_of(v));
+  recsys__lock_take(lock_of(v));
   int32_t word = find(v, field, text, &slot);
-  pthread_rwlock_unlock(lock_of(v));
+  recsys__lock_give(lock_of(v));
   return word;
 }
 
 const char *recsys__vocabulary_text(const recsys__vocabulary *v, int32_t word) {
-  pthread_rwlock_rdlock(lock_of(v));
+  recsys__lock_take(lock_of(v));
   const char *text = word >= 0 && (size_t)word < v->count ? v->words[word].text : "";
-  pthread_rwlock_unlock(lock_of(v));
+  recsys__lock_give(lock_of(v));
   return text;
 }
 
@@ -82,7 +82,7 @@ static int rehash(recsys__vocabulary *v) {
 int32_t recsys__vocabulary_add(recsys__vocabulary *v, int32_t field, const char *text) {
   size_t slot = 0;
   char *copy = NULL;
-  pthread_rwlock_wrlock(&v->lock);
+  recsys__lock_take(&v->lock);
   int32_t word = find(v, field, text, &slot);
   if (word < 0 && v->count < INT32_MAX - 1 && (v->count * 2 < v->slot_count || rehash(v)) &&
       recsys__grow((void **)&v->words, &v->room, v->count + 1, sizeof *v->words) && (copy = recsys__strdup(text))) {
@@ -91,6 +91,6 @@ int32_t recsys__vocabulary_add(recsys__vocabulary *v, int32_t field, const char 
     v->words[v->count++] = (struct recsys__word){field, copy};
     v->slots[slot] = word + 1;
   }
-  pthread_rwlock_unlock(&v->lock);
+  recsys__lock_give(&v->lock);
   return word;
 }

@@ -2,12 +2,13 @@
 #ifndef RECSYS_STORE_VOCABULARY_H
 #define RECSYS_STORE_VOCABULARY_H
 
-#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/lock.h"
+
 typedef struct recsys__vocabulary {
-  pthread_rwlock_t lock;
+  recsys__lock lock;
   struct recsys__word {
     int32_t field; /* -1: this word is a field's name */
     char *text;

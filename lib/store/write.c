@@ -29,13 +29,21 @@ static recsys_status fold_news(recsys_store *store, recsys__view **next, recsys_
   return status;
 }
 
-static recsys_status begin(recsys_store *store, const char *sql, recsys_error *error) {
-  pthread_mutex_lock(&store->write);
+recsys_status recsys__db_take(recsys_store *store, recsys_error *error) {
+  recsys__lock_take(&store->write);
   recsys_status status = reconnect(store, error);
-  if (!status)
-    status = recsys__db_run(store, sql, "lock", error);
   if (status)
-    pthread_mutex_unlock(&store->write);
+    recsys__lock_give(&store->write);
+  return status;
+}
+
+static recsys_status begin(recsys_store *store, const char *sql, recsys_error *error) {
+  recsys_status status = recsys__db_take(store, error);
+  if (status)
+    return status;
+  status = recsys__db_run(store, sql, "lock", error);
+  if (status)
+    recsys__lock_give(&store->write);
   return status;
 }
 
@@ -60,7 +68,7 @@ recsys_status recsys__write_end(recsys_store *store, recsys_status status, recsy
   } else {
     recsys__view_publish(store->core, next);
   }
-  pthread_mutex_unlock(&store->write);
+  recsys__lock_give(&store->write);
   return status ? status : recsys__ok(error);
 }
 
@@ -75,7 +83,7 @@ recsys_status recsys_store_refresh(recsys_store *store, recsys_error *error) {
   sqlite3_exec(store->db, "COMMIT", NULL, NULL, NULL);
   if (!status)
     recsys__view_publish(store->core, next);
-  pthread_mutex_unlock(&store->write);
+  recsys__lock_give(&store->write);
   return status ? status : recsys__ok(error);
 }
 
