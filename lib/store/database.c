@@ -65,8 +65,12 @@ recsys_status recsys__db_prepare(recsys_store *store, sqlite3_stmt **statement, 
 }
 
 recsys_status recsys__db_step(recsys_store *store, sqlite3_stmt *statement, recsys_error *error) {
+  int change = sqlite3_bind_parameter_index(statement, ":change"), before = sqlite3_total_changes(store->db);
+  if (change)
+    sqlite3_bind_int64(statement, change, store->change + 1);
   int code = sqlite3_step(statement);
   sqlite3_reset(statement);
+  store->change += change && sqlite3_total_changes(store->db) != before;
   if (code == SQLITE_DONE || code == SQLITE_ROW)
     return RECSYS_OK;
   return recsys__db_fail(store, store->db, sqlite3_extended_errcode(store->db), "write", error);
@@ -202,7 +206,10 @@ recsys_status recsys__db_open(recsys_store *store, recsys_error *error) {
   sqlite3_db_config(store->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
   sqlite3_extended_result_codes(store->db, 1);
   bool writes = !(store->options.flags & (RECSYS_STORE_READ_ONLY | RECSYS_STORE_IMMUTABLE));
-  status = recsys__db_run(store, "PRAGMA mmap_size=0;PRAGMA foreign_keys=ON;PRAGMA cell_size_check=ON", "open", error);
+  /* Statements with triggers keep a journal of their own, which in a file would cost many small writes. */
+  status = recsys__db_run(
+      store, "PRAGMA temp_store=MEMORY;PRAGMA mmap_size=0;PRAGMA foreign_keys=ON;PRAGMA cell_size_check=ON", "open",
+      error);
   if (!status && writes)
     status =
         recsys__db_run(store, "PRAGMA page_size=65536;PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL", "open", error);

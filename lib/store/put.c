@@ -1,5 +1,6 @@
 /* recsys_store_resolve and recsys_store_put_...: each one transaction. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -42,7 +43,7 @@ static recsys_status create_key(recsys_store *store, sqlite3_stmt *find, sqlite3
 static recsys_status create_keys(recsys_store *store, int32_t kind, const char *const *keys, size_t n, int64_t *ids,
                                  recsys_error *error) {
   sqlite3_stmt *find = NULL, *insert = NULL;
-  recsys_status status = recsys__write_begin(store, error);
+  recsys_status status = recsys__write_begin(store, false, error);
   if (status)
     return status;
   bool item = kind == RECSYS_ITEMS;
@@ -50,7 +51,9 @@ static recsys_status create_keys(recsys_store *store, int32_t kind, const char *
                               item ? "SELECT id FROM item WHERE key = ?" : "SELECT id FROM user WHERE key = ?", error);
   if (!status)
     status = recsys__db_prepare(store, &insert,
-                                item ? "INSERT INTO item(key) VALUES(?)" : "INSERT INTO user(key) VALUES(?)", error);
+                                item ? "INSERT INTO item(key, change) VALUES(?, :change)"
+                                     : "INSERT INTO user(key, change) VALUES(?, :change)",
+                                error);
   for (size_t i = 0; i < n && !status; i++)
     if (ids[i] < 0)
       status = create_key(store, find, insert, keys[i], &ids[i], error);
@@ -119,20 +122,21 @@ static recsys_status write_space(recsys_store *store, const char *fingerprint, u
                                  bool make_default, int64_t *id, recsys_error *error) {
   sqlite3_stmt *put = NULL, *others = NULL;
   recsys_status status = recsys__db_prepare(
-      store, &others, "UPDATE space SET is_default = 0 WHERE is_default AND fingerprint <> ?", error);
+      store, &others, "UPDATE space SET is_default = 0, change = :change WHERE is_default AND fingerprint <> ?", error);
   if (!status && make_default) {
-    sqlite3_bind_text(others, 1, fingerprint, -1, SQLITE_STATIC);
+    sqlite3_bind_text(others, 2, fingerprint, -1, SQLITE_STATIC);
     status = recsys__db_step(store, others, error);
   }
   sqlite3_finalize(others);
   if (!status)
-    status =
-        recsys__db_prepare(store, &put,
-                           "INSERT INTO space(fingerprint, dim, description, is_default) VALUES(?1, ?2, ?3, ?4) ON "
-                           "CONFLICT(fingerprint) DO UPDATE SET description = coalesce(?3, description), "
-                           "is_default = max(?4, is_default) WHERE description IS NOT coalesce(?3, description) OR "
-                           "is_default < ?4 RETURNING id",
-                           error);
+    status = recsys__db_prepare(
+        store, &put,
+        "INSERT INTO space(fingerprint, dim, description, is_default, change) VALUES(?1, ?2, ?3, ?4, :change) ON "
+        "CONFLICT(fingerprint) DO UPDATE SET description = coalesce(?3, description), "
+        "is_default = max(?4, is_default), change = excluded.change WHERE description IS NOT coalesce(?3, description) "
+        "OR "
+        "is_default < ?4 RETURNING id",
+        error);
   if (status)
     return status;
   sqlite3_bind_text(put, 1, fingerprint, -1, SQLITE_STATIC);
@@ -140,7 +144,9 @@ static recsys_status write_space(recsys_store *store, const char *fingerprint, u
   if (description)
     sqlite3_bind_text(put, 3, description, -1, SQLITE_STATIC);
   sqlite3_bind_int(put, 4, make_default);
+  sqlite3_bind_int64(put, sqlite3_bind_parameter_index(put, ":change"), store->change + 1);
   int code = sqlite3_step(put);
+  store->change += code == SQLITE_ROW;
   if (code == SQLITE_ROW) {
     *id = sqlite3_column_int64(put, 0);
     code = sqlite3_step(put);
@@ -162,7 +168,7 @@ recsys_status recsys_store_put_space(recsys_store *store, const char *fingerprin
   if (!status && description && !recsys__utf8_valid(description, strlen(description)))
     status = recsys__fail(error, RECSYS_EINVAL, 0, "description is not UTF-8");
   if (!status)
-    status = recsys__write_begin(store, error);
+    status = recsys__write_begin(store, false, error);
   if (status)
     return status;
   status = find_space(store, fingerprint, &id, &has, &count, error);
@@ -190,39 +196,55 @@ static recsys_status check_rows(const float *rows, size_t n, uint32_t dim, recsy
   return RECSYS_OK;
 }
 
-/* The same item and picture twice: found by the change number, which this transaction has already given to the row. */
+typedef struct picture_of {
+  int64_t item, picture;
+  size_t at;
+} picture_of;
+
+static int by_picture(const void *a, const void *b) {
+  const picture_of *x = a, *y = b;
+  if (x->item != y->item)
+    return x->item < y->item ? -1 : 1;
+  if (x->picture != y->picture)
+    return x->picture < y->picture ? -1 : 1;
+  return (x->at > y->at) - (x->at < y->at);
+}
+
+static recsys_status check_twice(const int64_t *items, const int64_t *pictures, size_t n, recsys_error *error) {
+  recsys_status status = RECSYS_OK;
+  picture_of *list = recsys__alloc(n, sizeof *list);
+  if (!list)
+    return recsys__no_memory(error, "the rows' order");
+  for (size_t i = 0; i < n; i++)
+    list[i] = (picture_of){items[i], pictures ? pictures[i] : 0, i};
+  if (n)
+    qsort(list, n, sizeof *list, by_picture);
+  for (size_t i = 1; i < n && !status; i++)
+    if (list[i].item == list[i - 1].item && list[i].picture == list[i - 1].picture)
+      status =
+          recsys__fail(error, RECSYS_EINVAL, (int32_t)list[i].at, "item %lld, picture %lld stands twice in one call",
+                       (long long)list[i].item, (long long)list[i].picture);
+  recsys__free(list);
+  return status;
+}
+
 static recsys_status write_rows(recsys_store *store, int64_t space, uint32_t dim, const int64_t *items,
                                 const int64_t *pictures, const float *rows, size_t n, recsys_error *error) {
-  sqlite3_stmt *put = NULL, *seen = NULL;
-  int64_t start;
-  recsys_status status = recsys__db_number(store, "SELECT change FROM counter", &start, error);
-  if (!status)
-    status =
-        recsys__db_prepare(store, &put,
-                           "INSERT INTO embedding(item, space, picture, vector) VALUES(?, ?, ?, ?) ON CONFLICT(item, "
-                           "space, picture) DO UPDATE SET vector = excluded.vector",
-                           error);
-  if (!status)
-    status = recsys__db_prepare(
-        store, &seen, "SELECT 1 FROM embedding WHERE item = ? AND space = ? AND picture = ? AND change > ?", error);
+  sqlite3_stmt *put = NULL;
+  recsys_status status = recsys__db_prepare(
+      store, &put,
+      "INSERT INTO embedding(item, space, picture, vector, change) VALUES(?, ?, ?, ?, :change) ON CONFLICT(item, "
+      "space, picture) DO UPDATE SET vector = excluded.vector, change = excluded.change WHERE vector <> "
+      "excluded.vector",
+      error);
   for (size_t i = 0; i < n && !status; i++) {
-    int64_t key[4] = {items[i], space, pictures ? pictures[i] : 0, start};
-    for (int j = 0; j < 4; j++)
-      sqlite3_bind_int64(seen, j + 1, key[j]);
-    bool twice = sqlite3_step(seen) == SQLITE_ROW;
-    sqlite3_reset(seen);
-    if (twice) {
-      status = recsys__fail(error, RECSYS_EINVAL, (int32_t)i, "item %lld, picture %lld stands twice in one call",
-                            (long long)key[0], (long long)key[2]);
-      break;
-    }
-    for (int j = 0; j < 3; j++)
-      sqlite3_bind_int64(put, j + 1, key[j]);
+    sqlite3_bind_int64(put, 1, items[i]);
+    sqlite3_bind_int64(put, 2, space);
+    sqlite3_bind_int64(put, 3, pictures ? pictures[i] : 0);
     sqlite3_bind_blob(put, 4, rows + i * dim, (int)(dim * sizeof *rows), SQLITE_STATIC);
     status = recsys__db_step(store, put, error);
   }
   sqlite3_finalize(put);
-  sqlite3_finalize(seen);
   return status;
 }
 
@@ -238,7 +260,9 @@ recsys_status recsys_store_put_embeddings(recsys_store *store, const char *finge
   if (!status)
     status = check_rows(rows, n, dim, error);
   if (!status)
-    status = recsys__write_begin(store, error);
+    status = check_twice(items, pictures, n, error);
+  if (!status)
+    status = recsys__write_begin(store, false, error);
   if (status)
     return status;
   status = find_space(store, fingerprint, &space, &has, &count, error);
@@ -274,7 +298,7 @@ static recsys_status put_values(recsys_store *store, const int64_t *items, const
   if (!status)
     status = recsys__check_texts(fields, n, 1024, "fields", error);
   if (!status)
-    status = recsys__write_begin(store, error);
+    status = recsys__write_begin(store, false, error);
   if (status)
     return status;
   status = recsys__write_ids(store, RECSYS_ITEMS, items, n, error);
@@ -287,7 +311,7 @@ static recsys_status put_values(recsys_store *store, const int64_t *items, const
       sqlite3_bind_text(put, 3, what->words[i], -1, SQLITE_STATIC);
     else
       sqlite3_bind_double(put, 3, what->numbers[i]);
-    if (sqlite3_bind_parameter_count(put) == 4)
+    if (sqlite3_bind_parameter_count(put) == 5) /* a label: with its score */
       sqlite3_bind_double(put, 4, what->scores ? (double)what->scores[i] : 1);
     status = recsys__db_step(store, put, error);
   }
@@ -297,9 +321,9 @@ static recsys_status put_values(recsys_store *store, const int64_t *items, const
 
 recsys_status recsys_store_put_labels(recsys_store *store, const int64_t *items, const char *const *fields,
                                       const char *const *labels, const float *scores, size_t n, recsys_error *error) {
-  values what = {.sql =
-                     "INSERT INTO label(item, field, value, score) VALUES(?, ?, ?, ?) ON CONFLICT(item, field, value) "
-                     "DO UPDATE SET score = excluded.score",
+  values what = {.sql = "INSERT INTO label(item, field, value, score, change) VALUES(?, ?, ?, ?, :change) ON "
+                        "CONFLICT(item, field, value) "
+                        "DO UPDATE SET score = excluded.score, change = excluded.change WHERE score <> excluded.score",
                  .words = labels,
                  .scores = scores};
   recsys_status status = recsys__check_texts(labels, n, 1u << 20, "values", error);
@@ -312,8 +336,9 @@ recsys_status recsys_store_put_labels(recsys_store *store, const int64_t *items,
 
 recsys_status recsys_store_put_numbers(recsys_store *store, const int64_t *items, const char *const *fields,
                                        const double *numbers, size_t n, recsys_error *error) {
-  values what = {.sql = "INSERT INTO number(item, field, value) VALUES(?, ?, ?) ON CONFLICT(item, field) DO UPDATE SET "
-                        "value = excluded.value",
+  values what = {.sql = "INSERT INTO number(item, field, value, change) VALUES(?, ?, ?, :change) ON CONFLICT(item, "
+                        "field) DO UPDATE SET "
+                        "value = excluded.value, change = excluded.change WHERE value <> excluded.value",
                  .numbers = numbers};
   if (n && !numbers)
     return recsys__fail(error, RECSYS_EINVAL, 0, "values is NULL, but n is %zu", n);
@@ -325,8 +350,9 @@ recsys_status recsys_store_put_numbers(recsys_store *store, const int64_t *items
 
 recsys_status recsys_store_put_texts(recsys_store *store, const int64_t *items, const char *const *fields,
                                      const char *const *texts, size_t n, recsys_error *error) {
-  values what = {.sql = "INSERT INTO text(item, field, value) VALUES(?, ?, ?) ON CONFLICT(item, field) DO UPDATE SET "
-                        "value = excluded.value",
+  values what = {.sql = "INSERT INTO text(item, field, value, change) VALUES(?, ?, ?, :change) ON CONFLICT(item, "
+                        "field) DO UPDATE SET "
+                        "value = excluded.value, change = excluded.change WHERE value <> excluded.value",
                  .words = texts};
   recsys_status status = recsys__check_texts(texts, n, 1u << 20, "values", error);
   return status ? status : put_values(store, items, fields, &what, n, error);
@@ -351,11 +377,12 @@ static uint64_t count_unknown(recsys_store *store, const int64_t *items, size_t 
 static recsys_status write_ratings(recsys_store *store, const int64_t *users, const int64_t *items,
                                    const float *ratings, const int64_t *times, size_t n, recsys_error *error) {
   sqlite3_stmt *put = NULL;
-  recsys_status status = recsys__db_prepare(store, &put,
-                                            "INSERT INTO rating(user, item, value, time) VALUES(?, ?, ?, ?) ON "
-                                            "CONFLICT(user, item) DO UPDATE SET value = excluded.value, time = "
-                                            "excluded.time",
-                                            error);
+  recsys_status status = recsys__db_prepare(
+      store, &put,
+      "INSERT INTO rating(user, item, value, time, change) VALUES(?, ?, ?, ?, :change) ON "
+      "CONFLICT(user, item) DO UPDATE SET value = excluded.value, time = "
+      "excluded.time, change = excluded.change WHERE value <> excluded.value OR time IS NOT excluded.time",
+      error);
   for (size_t i = 0; i < n && !status; i++) {
     sqlite3_bind_int64(put, 1, users[i]);
     sqlite3_bind_int64(put, 2, items[i]);
@@ -381,7 +408,7 @@ recsys_status recsys_store_put_ratings(recsys_store *store, const int64_t *users
     if (!isfinite(ratings[i]))
       status = recsys__fail(error, RECSYS_EINVAL, (int32_t)i, "values[%zu] is not finite", i);
   if (!status)
-    status = recsys__write_begin(store, error);
+    status = recsys__write_begin(store, false, error);
   if (status)
     return status;
   status = recsys__write_ids(store, RECSYS_USERS, users, n, error);

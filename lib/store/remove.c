@@ -5,7 +5,7 @@
 static recsys_status remove_rows(recsys_store *store, const char *sql, const int64_t *a, const int64_t *b,
                                  const char *const *c, const char *const *d, size_t n, recsys_error *error) {
   sqlite3_stmt *remove = NULL;
-  recsys_status status = recsys__write_begin(store, error);
+  recsys_status status = recsys__write_begin(store, true, error);
   if (status)
     return status;
   status = recsys__db_prepare(store, &remove, sql, error);
@@ -40,7 +40,7 @@ recsys_status recsys_store_remove_embeddings(recsys_store *store, const char *fi
   if (!status && pictures)
     status = recsys__check_ids(pictures, n, "pictures", error);
   if (!status)
-    status = recsys__write_begin(store, error);
+    status = recsys__write_begin(store, true, error);
   if (status)
     return status;
   status =
@@ -84,7 +84,7 @@ recsys_status recsys_store_remove_labels(recsys_store *store, const int64_t *ite
   if (!status && values)
     status = recsys__check_texts(values, n, 1u << 20, "values", error);
   if (!status)
-    status = recsys__write_begin(store, error);
+    status = recsys__write_begin(store, true, error);
   if (status)
     return status;
   status = remove_field(store, "DELETE FROM label WHERE item = ?1 AND field = ?2 AND (?3 IS NULL OR value = ?3)", items,
@@ -111,7 +111,7 @@ recsys_status recsys_store_remove_space(recsys_store *store, const char *fingerp
   sqlite3_stmt *find = NULL, *remove = NULL;
   recsys_status status = recsys__check_texts(&fingerprint, 1, 128, "fingerprint", error);
   if (!status)
-    status = recsys__write_begin(store, error);
+    status = recsys__write_begin(store, true, error);
   if (status)
     return status;
   status = recsys__db_number(store, "SELECT count(*) FROM space", &count, error);

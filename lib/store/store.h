@@ -84,6 +84,8 @@ struct recsys_store {
   recsys__lock write; /* around db and everything that changes */
   sqlite3 *db;
   uint64_t generation; /* of forks, at which db was opened */
+  int64_t change;      /* the last change number given out, while a transaction of ours is open */
+  bool triggers;       /* whether they are on in it */
   bool stale;          /* memory may be behind the database: refresh before the next write */
   char *location;
   recsys_store_options options;
@@ -96,9 +98,10 @@ recsys_status recsys__db_open(recsys_store *store, recsys_error *error);
 recsys_status recsys__db_fail(recsys_store *store, sqlite3 *db, int code, const char *doing, recsys_error *error);
 recsys_status recsys__db_run(recsys_store *store, const char *sql, const char *doing, recsys_error *error);
 recsys_status recsys__db_prepare(recsys_store *store, sqlite3_stmt **statement, const char *sql, recsys_error *error);
-/* Steps a statement that returns no rows, and resets it. */
+/* Steps a statement that returns no rows, and resets it. A parameter ":change" receives the next change number. */
 recsys_status recsys__db_step(recsys_store *store, sqlite3_stmt *statement, recsys_error *error);
-/* The right to use the connection, which is made anew after a fork; given back with recsys__lock_give(&store->write). */
+/* The right to use the connection, which is made anew after a fork; given back with recsys__lock_give(&store->write).
+ */
 recsys_status recsys__db_take(recsys_store *store, recsys_error *error);
 /* An integer from a one-row query. */
 recsys_status recsys__db_number(recsys_store *store, const char *sql, int64_t *value, recsys_error *error);
@@ -106,7 +109,9 @@ const char *recsys__schema_sql(void);
 
 /* -- writing (write.c): lock, begin; then commit (folds the change into a new view and publishes it) or roll back.
  * Every successful begin is followed by exactly one end. */
-recsys_status recsys__write_begin(recsys_store *store, recsys_error *error);
+/* With triggers, which keep the change numbers, statements are some five times as slow; without them every statement
+ * sets `change` to :change. */
+recsys_status recsys__write_begin(recsys_store *store, bool triggers, recsys_error *error);
 recsys_status recsys__write_end(recsys_store *store, recsys_status status, recsys_error *error);
 /* Creates the rows of ids that do not exist. kind: RECSYS_ITEMS or RECSYS_USERS. */
 recsys_status recsys__write_ids(recsys_store *store, int kind, const int64_t *ids, size_t n, recsys_error *error);

@@ -47,17 +47,38 @@ static recsys_status begin(recsys_store *store, const char *sql, recsys_error *e
   return status;
 }
 
-recsys_status recsys__write_begin(recsys_store *store, recsys_error *error) {
+recsys_status recsys__write_begin(recsys_store *store, bool triggers, recsys_error *error) {
   if (!store)
     return recsys__fail(error, RECSYS_EINVAL, 0, "store is NULL; open one first");
   if (store->options.flags & (RECSYS_STORE_READ_ONLY | RECSYS_STORE_IMMUTABLE))
     return recsys__fail(error, RECSYS_EREADONLY, 0, "'%.80s' was opened read-only; open it without that flag",
                         store->location);
-  return begin(store, "BEGIN IMMEDIATE", error);
+  recsys_status status = begin(store, "BEGIN IMMEDIATE", error);
+  if (status)
+    return status;
+  sqlite3_db_config(store->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, triggers ? 1 : 0, NULL);
+  store->triggers = triggers;
+  status = recsys__db_number(store, "SELECT change FROM counter", &store->change, error);
+  return status ? recsys__write_end(store, status, error) : RECSYS_OK;
+}
+
+/* What the triggers would have counted. */
+static recsys_status write_counter(recsys_store *store, recsys_error *error) {
+  sqlite3_stmt *statement = NULL;
+  recsys_status status =
+      recsys__db_prepare(store, &statement, "UPDATE counter SET change = ?1 WHERE change < ?1", error);
+  if (!status) {
+    sqlite3_bind_int64(statement, 1, store->change);
+    status = recsys__db_step(store, statement, error);
+  }
+  sqlite3_finalize(statement);
+  return status;
 }
 
 recsys_status recsys__write_end(recsys_store *store, recsys_status status, recsys_error *error) {
   recsys__view *next = NULL;
+  if (!status && !store->triggers)
+    status = write_counter(store, error);
   if (!status)
     status = fold_news(store, &next, error);
   if (!status)
@@ -89,8 +110,8 @@ recsys_status recsys_store_refresh(recsys_store *store, recsys_error *error) {
 
 recsys_status recsys__write_ids(recsys_store *store, int kind, const int64_t *ids, size_t n, recsys_error *error) {
   sqlite3_stmt *statement = NULL;
-  const char *sql =
-      kind == RECSYS_ITEMS ? "INSERT OR IGNORE INTO item(id) VALUES(?)" : "INSERT OR IGNORE INTO user(id) VALUES(?)";
+  const char *sql = kind == RECSYS_ITEMS ? "INSERT OR IGNORE INTO item(id, change) VALUES(?, :change)"
+                                         : "INSERT OR IGNORE INTO user(id, change) VALUES(?, :change)";
   recsys_status status = recsys__db_prepare(store, &statement, sql, error);
   for (size_t i = 0; i < n && !status; i++) {
     if (i && ids[i] == ids[i - 1])
