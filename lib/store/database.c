@@ -108,12 +108,14 @@ static recsys_status check_schema(recsys_store *store, recsys_error *error) {
   recsys__string want = {0}, have = {0};
   bool ok = !sqlite3_open(":memory:", &fresh) && !sqlite3_exec(fresh, recsys__schema_sql(), NULL, NULL, NULL) &&
             objects_of(fresh, &want) && objects_of(store->db, &have) && want.data && have.data;
-  bool same = ok && !strcmp(want.data, have.data);
+  bool same = ok && !strcmp(want.data, have.data), failed = want.failed || have.failed;
   recsys__string_free(&want);
   recsys__string_free(&have);
   sqlite3_close(fresh);
   if (same)
     return RECSYS_OK;
+  if (failed)
+    return recsys__no_memory(error, "the schema's text");
   return recsys__fail(error, RECSYS_EFORMAT, 0,
                       "'%.80s' has other tables, indexes or triggers than a store of version %d; restore a copy",
                       store->location, RECSYS__SCHEMA_VERSION);

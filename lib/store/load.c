@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "store/store.h"
 
 typedef struct fold {
@@ -29,6 +30,18 @@ static int64_t integer(const fold *f, int column) {
 static const char *text(const fold *f, int column) {
   const char *t = (const char *)sqlite3_column_text(f->row, column);
   return t ? t : "";
+}
+
+/* SQLite keeps whatever a foreign writer puts into a column. */
+static bool is_text(const fold *f, int column) {
+  return sqlite3_column_type(f->row, column) == SQLITE_TEXT &&
+         strlen(text(f, column)) == (size_t)sqlite3_column_bytes(f->row, column) &&
+         recsys__utf8_valid(text(f, column), strlen(text(f, column)));
+}
+
+static bool is_number(const fold *f, int column) {
+  int type = sqlite3_column_type(f->row, column);
+  return (type == SQLITE_FLOAT || type == SQLITE_INTEGER) && isfinite(sqlite3_column_double(f->row, column));
 }
 
 /* -- keys */
@@ -97,12 +110,20 @@ static const char *key_of(const fold *f) {
   return sqlite3_column_type(f->row, 1) == SQLITE_NULL ? NULL : text(f, 1);
 }
 
+static bool is_key(const fold *f) {
+  return sqlite3_column_type(f->row, 1) == SQLITE_NULL || is_text(f, 1);
+}
+
 static recsys_status fold_item(fold *f) {
+  if (!is_key(f))
+    return damaged(f, "key", integer(f, 0));
   recsys__item *item = recsys__item_edit(&f->view->items, integer(f, 0));
   return item && key_change(&f->view->item_keys, &item->key, integer(f, 0), key_of(f)) ? RECSYS_OK : no_memory(f);
 }
 
 static recsys_status fold_user(fold *f) {
+  if (!is_key(f))
+    return damaged(f, "key", integer(f, 0));
   recsys__user *user = recsys__user_edit(&f->view->users, integer(f, 0));
   return user && key_change(&f->view->user_keys, &user->key, integer(f, 0), key_of(f)) ? RECSYS_OK : no_memory(f);
 }
@@ -119,7 +140,7 @@ static recsys_status fold_space(fold *f) {
   recsys__space *space = space_by_id(view, integer(f, 0));
   const char *fingerprint = text(f, 1);
   int64_t dim = integer(f, 2);
-  if (!*fingerprint || strlen(fingerprint) >= sizeof space->fingerprint || dim < 1 || dim > 65536 ||
+  if (!is_text(f, 1) || !*fingerprint || strlen(fingerprint) >= sizeof space->fingerprint || dim < 1 || dim > 65536 ||
       (space && space->dim != dim))
     return damaged(f, "space", integer(f, 0));
   if (!space) {
@@ -136,6 +157,8 @@ static recsys_status fold_space(fold *f) {
   memcpy(space->fingerprint, fingerprint, strlen(fingerprint) + 1);
   space->is_default = integer(f, 4) != 0;
   char *copy = sqlite3_column_type(f->row, 3) == SQLITE_NULL ? NULL : recsys__strdup(text(f, 3));
+  if (!copy && sqlite3_column_type(f->row, 3) != SQLITE_NULL)
+    return no_memory(f);
   recsys__free(space->description);
   space->description = copy;
   return RECSYS_OK;
@@ -171,6 +194,8 @@ static recsys_status fold_embedding(fold *f) {
 }
 
 static recsys_status fold_label(fold *f) {
+  if (!is_text(f, 1) || !is_text(f, 2) || !is_number(f, 3))
+    return damaged(f, "label", integer(f, 0));
   recsys__vocabulary *words = &f->view->core->vocabulary;
   bool added = false;
   recsys__item *item = recsys__item_edit(&f->view->items, integer(f, 0));
@@ -184,6 +209,8 @@ static recsys_status fold_label(fold *f) {
 }
 
 static recsys_status fold_number(fold *f) {
+  if (!is_text(f, 1) || !is_number(f, 2))
+    return damaged(f, "number", integer(f, 0));
   recsys__item *item = recsys__item_edit(&f->view->items, integer(f, 0));
   int32_t field = recsys__vocabulary_add(&f->view->core->vocabulary, -1, text(f, 1));
   double value = sqlite3_column_double(f->row, 2);
@@ -191,6 +218,8 @@ static recsys_status fold_number(fold *f) {
 }
 
 static recsys_status fold_text(fold *f) {
+  if (!is_text(f, 1) || !is_text(f, 2))
+    return damaged(f, "text", integer(f, 0));
   recsys__item *item = recsys__item_edit(&f->view->items, integer(f, 0));
   int32_t field = recsys__vocabulary_add(&f->view->core->vocabulary, -1, text(f, 1));
   return item && field >= 0 && recsys__item_set_text(item, field, text(f, 2)) ? RECSYS_OK : no_memory(f);
@@ -199,7 +228,7 @@ static recsys_status fold_text(fold *f) {
 static recsys_status fold_rating(fold *f) {
   bool added = false;
   recsys__rating rating = {integer(f, 1), integer(f, 3), (float)sqlite3_column_double(f->row, 2)};
-  if (!isfinite(rating.value))
+  if (!is_number(f, 2) || !isfinite(rating.value))
     return damaged(f, "rating", integer(f, 0));
   recsys__user *user = recsys__user_edit(&f->view->users, integer(f, 0));
   if (!user || !recsys__user_set_rating(user, &rating, &added))

@@ -97,7 +97,10 @@ recsys_status recsys_store_export(recsys_store *store, const char *path, recsys_
     code = sqlite3_exec(copy, "PRAGMA journal_mode=DELETE", NULL, NULL, NULL);
   sqlite3_close(copy);
   recsys__lock_give(&store->write);
-  status = code ? recsys__db_fail(store, NULL, code, "copy", error) : RECSYS_OK;
+  status = RECSYS_OK;
+  if (code)
+    status = recsys__fail(error, (code & 0xff) == SQLITE_FULL ? RECSYS_EFULL : RECSYS_EIO, code,
+                          "cannot copy '%.80s' to '%.100s': %s", store->location, path, sqlite3_errstr(code));
   if (!status && rename(temporary.data, path))
     status = recsys__fail(error, RECSYS_EIO, 0, "cannot rename the copy to '%.120s'", path);
   if (status)
