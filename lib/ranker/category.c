@@ -84,41 +84,101 @@ static size_t targets_of(const recsys__request *r) {
   return r->target_count ? r->target_count : r->history_count;
 }
 
-static recsys_status score_target(recsys__request *r, int32_t field, int64_t target, double rating, label_sums *user,
-                                  label_sums *all, recsys_error *error) {
-  recsys__candidate *list;
-  size_t count, labelled;
-  recsys_status status =
-      recsys__neighbours(r, target, SIZE_MAX, (uint32_t)recsys__number(r->ranker, METRIC), NULL, &list, &count, error);
-  for (size_t j = 0; j < count && !status; j++) {
-    double weight = mean_weight(r, field, list[j].item, user, all, &labelled);
-    if (labelled && !recsys__request_add(r, list[j].item, rating * list[j].score * weight, RECSYS_REASON_ITEM, target,
-                                         list[j].score, rating))
-      status = recsys__no_memory(error, "the scores");
+/* One target that is given stands for itself, not for how it was rated. */
+static double target_weight(const recsys__request *r, size_t i) {
+  return r->target_count == 1 ? 1 : rating_of(r, target_at(r, i));
+}
+
+typedef struct target {
+  int64_t item;
+  double weight;
+} target;
+
+static int by_item(const void *a, const void *b) {
+  const target *x = a, *y = b;
+  return (x->item > y->item) - (x->item < y->item);
+}
+
+/* What each target adds to the explained item. */
+static bool add_reasons(recsys__request *r, int32_t space, const target *targets, size_t n, double label_weight) {
+  uint32_t metric = (uint32_t)recsys__number(r->ranker, METRIC);
+  bool ok = true;
+  for (size_t i = 0; i < n && ok; i++) {
+    double score;
+    if (targets[i].item == r->explained ||
+        !recsys__view_likeness(r->view, space, targets[i].item, r->explained, metric, &score))
+      continue;
+    score = metric == RECSYS_METRIC_EUCLIDEAN ? 1 / (1 + score) : score;
+    recsys_reason reason = {.kind = RECSYS_REASON_ITEM,
+                            .item = targets[i].item,
+                            .contribution = targets[i].weight * score * label_weight,
+                            .similarity = score,
+                            .rating = targets[i].weight};
+    ok = recsys__request_reason(r, &reason);
   }
-  recsys__free(list);
-  return status;
+  return ok;
+}
+
+static bool score_items(recsys__request *r, int32_t space, int32_t field, label_sums *user, label_sums *all,
+                        const target *targets, const int64_t *items, const double *weights, size_t n) {
+  size_t count = recsys__view_pictured_count(r->view, space), labelled;
+  int64_t *ids = recsys__alloc(count, sizeof *ids);
+  double *sums = recsys__alloc(count, sizeof *sums);
+  r->candidates = recsys__alloc(count, sizeof *r->candidates);
+  bool ok = ids && sums && r->candidates &&
+            recsys__view_likeness_sums(r->view, space, items, weights, n, (uint32_t)recsys__number(r->ranker, METRIC),
+                                       ids, sums, &count);
+  r->room = count;
+  for (size_t i = 0; ok && i < count; i++) {
+    double weight = mean_weight(r, field, ids[i], user, all, &labelled);
+    if (labelled)
+      r->candidates[r->count++] = (recsys__candidate){ids[i], sums[i] * weight};
+    if (labelled && ids[i] == r->explained)
+      ok = add_reasons(r, space, targets, n, weight);
+  }
+  recsys__free(ids);
+  recsys__free(sums);
+  return ok;
+}
+
+static bool score_targets(recsys__request *r, int32_t space, int32_t field, label_sums *user, label_sums *all) {
+  size_t n = 0;
+  target *targets = recsys__alloc(targets_of(r), sizeof *targets);
+  int64_t *items = recsys__alloc(targets_of(r), sizeof *items);
+  double *weights = recsys__alloc(targets_of(r), sizeof *weights);
+  bool ok = targets && items && weights;
+  for (size_t i = 0; ok && i < targets_of(r); i++)
+    if (recsys__view_has_embedding(r->view, space, target_at(r, i)))
+      targets[n++] = (target){target_at(r, i), target_weight(r, i)};
+  if (ok && n)
+    qsort(targets, n, sizeof *targets, by_item);
+  for (size_t i = 0; ok && i < n; i++) {
+    items[i] = targets[i].item;
+    weights[i] = targets[i].weight;
+  }
+  ok = ok && (!n || score_items(r, space, field, user, all, targets, items, weights, n));
+  recsys__free(targets);
+  recsys__free(items);
+  recsys__free(weights);
+  return ok;
 }
 
 static recsys_status score(recsys__request *r, recsys_error *error) {
   label_sums user = {0}, all = {0};
-  int32_t field = recsys__view_field(r->view, recsys__text(r->ranker, FIELD));
+  int32_t space, field = recsys__view_field(r->view, recsys__text(r->ranker, FIELD));
+  recsys_status status = recsys__view_space(r->view, r->ranker->fingerprint, &space, error);
+  if (status)
+    return status == RECSYS_ENOTFOUND ? RECSYS_OK : status; /* no pictures: nothing can be said */
   bool ok = true;
   for (size_t i = 0; i < r->history_count && ok; i++)
     ok = add(&user, r->view, field, r->history[i].item, (double)r->history[i].value, 1, false);
   for (size_t i = 0; i < r->fitted->n && ok; i++)
     if (r->fitted->counts[i] > 0)
       ok = add(&all, r->view, field, r->fitted->items[i], r->fitted->sums[i], r->fitted->counts[i], false);
-  recsys_status status = ok ? RECSYS_OK : recsys__no_memory(error, "the labels' means");
-  for (size_t i = 0; i < targets_of(r) && !status; i++) {
-    /* One given target stands for itself, not for how it was rated. */
-    double rating = r->target_count == 1 ? 1 : rating_of(r, target_at(r, i));
-    status = score_target(r, field, target_at(r, i), rating, &user, &all, error);
-  }
+  ok = ok && score_targets(r, space, field, &user, &all);
   recsys__free(user.list);
   recsys__free(all.list);
-  recsys__request_sum(r);
-  return status;
+  return ok ? RECSYS_OK : recsys__no_memory(error, "the scores");
 }
 
 static int by_sum(const void *a, const void *b) {

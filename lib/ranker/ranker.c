@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "base/thread.h"
 #include "ranker/algorithms.h"
+#include "ranker/looks.h"
 
 static const recsys__algorithm *const algorithms[] = {
     &recsys__ease,    &recsys__content, &recsys__slim,     &recsys__als,      &recsys__pure_svd,
@@ -59,7 +60,13 @@ recsys_status recsys__ranker_over(recsys_ranker **out, recsys__store_core *core,
   recsys_ranker *ranker = recsys__calloc(1, sizeof *ranker);
   if (!ranker)
     return recsys__no_memory(error, "the ranker");
+  ranker->looks = recsys__calloc(1, sizeof *ranker->looks);
+  if (!ranker->looks) {
+    recsys__free(ranker);
+    return recsys__no_memory(error, "the ranker");
+  }
   recsys__lock_init(&ranker->latch, true);
+  recsys__lock_init(&ranker->looks->lock, true);
   ranker->core = recsys__store_core_share(core);
   ranker->threads = recsys__thread_count(mine.threads);
   status = parse(ranker, algorithm, error);
@@ -95,6 +102,9 @@ void recsys_ranker_close(recsys_ranker *ranker) {
     return;
   recsys__fitted_release(ranker->fitted);
   recsys__store_core_release(ranker->core);
+  recsys__looks_release(ranker->looks->looks);
+  recsys__lock_destroy(&ranker->looks->lock);
+  recsys__free(ranker->looks);
   recsys__lock_destroy(&ranker->latch);
   recsys__free(ranker->fingerprint);
   if (ranker->algorithm)

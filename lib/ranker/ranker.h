@@ -28,6 +28,12 @@ typedef struct recsys__fitted {
   recsys__learned learned;     /* empty for algorithms without `fit` */
 } recsys__fitted;
 
+/* Where the ranker keeps its neighbour lists (looks.h). */
+typedef struct recsys__looks_slot {
+  recsys__lock lock;
+  struct recsys__looks *looks; /* NULL: none yet */
+} recsys__looks_slot;
+
 typedef struct recsys__algorithm recsys__algorithm;
 struct recsys_ranker {
   recsys__store_core *core;
@@ -37,6 +43,7 @@ struct recsys_ranker {
   uint32_t threads;
   recsys__lock latch; /* around `fitted` */
   recsys__fitted *fitted;
+  recsys__looks_slot *looks;
 };
 
 typedef struct recsys__candidate {

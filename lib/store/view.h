@@ -103,4 +103,13 @@ recsys_status recsys__view_similar(const recsys__view *view, int32_t space, int6
 bool recsys__view_likeness(const recsys__view *view, int32_t space, int64_t a, int64_t b, uint32_t metric,
                            double *score);
 
+/* For every item with a picture (by rising id; there are recsys__view_pictured_count): the sum over n targets (rising
+ * ids) of weight x similarity (1 / (1 + distance) for Euclidean); an item is not compared with itself. false: out of
+ * memory. */
+bool recsys__view_likeness_sums(const recsys__view *view, int32_t space, const int64_t *items, const double *weights,
+                                size_t n, uint32_t metric, int64_t *ids, double *sums, size_t *count);
+size_t recsys__view_pictured_count(const recsys__view *view, int32_t space);
+/* Equal for two held views whose space has the same rows. */
+const void *recsys__view_space_identity(const recsys__view *view, int32_t space);
+
 #endif
