@@ -65,8 +65,8 @@ recsys_status recsys__ranker_over(recsys_ranker **out, recsys__store_core *core,
     recsys__free(ranker);
     return recsys__no_memory(error, "the ranker");
   }
-  recsys__lock_init(&ranker->latch, true);
-  recsys__lock_init(&ranker->looks->lock, true);
+  recsys__lock_init(&ranker->latch);
+  recsys__lock_init(&ranker->looks->lock);
   ranker->core = recsys__store_core_share(core);
   ranker->threads = recsys__thread_count(mine.threads);
   status = parse(ranker, algorithm, error);

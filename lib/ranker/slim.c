@@ -14,12 +14,13 @@
 
 static const char *const values_words[] = {"rating", "binary", NULL};
 
-enum { L1, L2, NEIGHBOURS, ITERATIONS, VALUES };
+enum { L1, L2, NEIGHBOURS, ITERATIONS, TOLERANCE, VALUES };
 static const recsys__parameter parameters[] = {
     [L1] = {"l1", RECSYS__NUMBER, 0, 1e9, 1, NULL},
     [L2] = {"l2", RECSYS__NUMBER, 1e-9, 1e9, 100, NULL},
     [NEIGHBOURS] = {"neighbours", RECSYS__INTEGER, 1, 100000, 1000, NULL},
     [ITERATIONS] = {"iterations", RECSYS__INTEGER, 1, 10000, 100, NULL},
+    [TOLERANCE] = {"tolerance", RECSYS__NUMBER, 0, 1, 1e-5, NULL}, /* no weight moves by more: done */
     [VALUES] = {"values", RECSYS__WORD, .words = values_words},
     {NULL},
 };
@@ -27,7 +28,7 @@ static const recsys__parameter parameters[] = {
 typedef struct problem {
   const double *gram;
   size_t n, iterations;
-  double l1, l2;
+  double l1, l2, tolerance;
 } problem;
 
 /* left = G_j - G w over all rows, kept current as w changes. */
@@ -39,7 +40,7 @@ static bool change(const problem *p, double *w, double *left, size_t i, double v
   for (size_t r = 0; r < p->n; r++)
     left[r] -= step * row[r];
   w[i] = value;
-  return fabs(step) > 1e-5;
+  return fabs(step) > p->tolerance;
 }
 
 /* One item's weights, as a row; transposed afterwards, because w_ij tells what i says of j. */
@@ -78,8 +79,12 @@ static recsys_status fit(recsys__fitting *fitting, recsys_error *error) {
   ok = ok && recsys__sparse_transpose(&by_item, &by_user);
   if (ok) {
     recsys__gram(ranker->threads, &by_item, &by_user, NULL, true, gram);
-    problem p = {gram, n, (size_t)recsys__number(ranker, ITERATIONS), recsys__number(ranker, L1),
-                 recsys__number(ranker, L2)};
+    problem p = {gram,
+                 n,
+                 (size_t)recsys__number(ranker, ITERATIONS),
+                 recsys__number(ranker, L1),
+                 recsys__number(ranker, L2),
+                 recsys__number(ranker, TOLERANCE)};
     ok = recsys__best_of_rows(&columns, ranker->threads, n, (size_t)recsys__number(ranker, NEIGHBOURS), descend, &p) &&
          recsys__sparse_transpose(&l->sparse, &columns);
   }

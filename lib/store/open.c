@@ -34,7 +34,7 @@ recsys_status recsys_store_open(recsys_store **out, const char *location, const 
   recsys_store *store = recsys__calloc(1, sizeof *store);
   if (!store)
     return recsys__no_memory(error, "the store");
-  recsys__lock_init(&store->write, false);
+  recsys__lock_init_outer(&store->write, recsys__db_disconnect, store);
   recsys_status status =
       recsys__options_copy(&store->options, sizeof store->options, options, "recsys_store_options", error);
   if (!status && store->options.flags > 7)
@@ -45,10 +45,12 @@ recsys_status recsys_store_open(recsys_store **out, const char *location, const 
   if (!status && (!(store->location = recsys__strdup(location)) ||
                   !(store->core = recsys__core_new(recsys__thread_count(store->options.threads)))))
     status = recsys__no_memory(error, "the store");
+  recsys__lock_take(&store->write);
   if (!status)
     status = recsys__db_open(store, error);
   if (!status)
     status = load_all(store, error);
+  recsys__lock_give(&store->write);
   if (status) {
     recsys_store_close(store);
     return status;
@@ -60,8 +62,10 @@ recsys_status recsys_store_open(recsys_store **out, const char *location, const 
 void recsys_store_close(recsys_store *store) {
   if (!store)
     return;
-  if (store->db && store->generation == recsys__fork_generation())
+  recsys__lock_take(&store->write);
+  if (store->generation == recsys__fork_generation())
     sqlite3_close(store->db);
+  recsys__lock_give(&store->write);
   recsys__store_core_release(store->core);
   recsys__lock_destroy(&store->write);
   recsys__free(store->location);

@@ -100,11 +100,13 @@ recsys_status recsys__db_run(recsys_store *store, const char *sql, const char *d
 recsys_status recsys__db_prepare(recsys_store *store, sqlite3_stmt **statement, const char *sql, recsys_error *error);
 /* Steps a statement that returns no rows, and resets it. A parameter ":change" receives the next change number. */
 recsys_status recsys__db_step(recsys_store *store, sqlite3_stmt *statement, recsys_error *error);
-/* The right to use the connection, which is made anew after a fork; given back with recsys__lock_give(&store->write).
+/* The right to use the connection, which is made anew where a fork has closed it; given back with
+ * recsys__lock_give(&store->write).
  */
 recsys_status recsys__db_take(recsys_store *store, recsys_error *error);
 /* An integer from a one-row query. */
 recsys_status recsys__db_number(recsys_store *store, const char *sql, int64_t *value, recsys_error *error);
+void recsys__db_disconnect(void *store);
 const char *recsys__schema_sql(void);
 
 /* -- writing (write.c): lock, begin; then commit (folds the change into a new view and publishes it) or roll back.

@@ -80,7 +80,7 @@ recsys__store_core *recsys__core_new(uint32_t threads) {
   atomic_init(&core->references, 1);
   atomic_init(&core->handles, 1);
   recsys__vocabulary_init(&core->vocabulary);
-  recsys__lock_init(&core->latch, true);
+  recsys__lock_init(&core->latch);
   core->threads = threads;
   return core;
 }

@@ -15,7 +15,7 @@ static recsys__lock *lock_of(const recsys__vocabulary *v) {
 
 void recsys__vocabulary_init(recsys__vocabulary *v) {
   memset(v, 0, sizeof *v);
-  recsys__lock_init(&v->lock, true);
+  recsys__lock_init(&v->lock);
 }
 
 void recsys__vocabulary_free(recsys__vocabulary *v) {

@@ -4,15 +4,24 @@
 #include "base/thread.h"
 #include "store/store.h"
 
-/* After a fork the inherited connection belongs to the parent: it is left alone, and a new one opened. */
-static recsys_status reconnect(recsys_store *store, recsys_error *error) {
-  if (store->generation == recsys__fork_generation())
-    return RECSYS_OK;
-  if (!strcmp(store->location, ":memory:"))
-    return recsys__fail(error, RECSYS_EFORKED, 0,
-                        "a store in memory cannot be written by a forked process; open one of its own");
+/* SQLite keeps what it knows of a file's locks in the process, where a child would inherit it and take it for its own:
+ * so a fork finds no open connection. Parent and child each make one when they next need it. */
+void recsys__db_disconnect(void *context) {
+  recsys_store *store = context;
+  if (!store->location || !strcmp(store->location, ":memory:"))
+    return;
+  sqlite3_close(store->db);
   store->db = NULL;
-  return recsys__db_open(store, error);
+}
+
+/* Only a fork in the middle of a call of the forking thread itself leaves a connection that is not ours. */
+static recsys_status reconnect(recsys_store *store, recsys_error *error) {
+  if (!store->db)
+    return recsys__db_open(store, error);
+  if (store->generation == recsys__fork_generation() || !strcmp(store->location, ":memory:"))
+    return RECSYS_OK;
+  return recsys__fail(error, RECSYS_EFORKED, 0,
+                      "this process was forked inside a call on '%.80s'; open the store anew in it", store->location);
 }
 
 /* Brings a private copy of the view up to the database, and publishes it. Inside a transaction. */
