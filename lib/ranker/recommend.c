@@ -293,14 +293,19 @@ static recsys_status all_lists(call *c, recsys_status *statuses, recsys_error *e
   return RECSYS_OK;
 }
 
-static recsys_status recommend(call *c, recsys_ranker *ranker, const recsys_recommend_options *options,
-                               recsys_status *statuses, recsys_error *error) {
+/* The arrays for results; they hold empty lists from here on. */
+static recsys_status check_outputs(call *c, recsys_error *error) {
   size_t cells;
   if ((c->n && !c->counts) || (c->n && c->k && (!c->ids || !c->scores)))
     return recsys__fail(error, RECSYS_EINVAL, 0, "ids, scores or counts is NULL");
   if (!recsys__mul(c->n, c->k, &cells) || c->k > UINT32_MAX)
     return recsys__fail(error, RECSYS_EINVAL, 0, "n x k is larger than memory");
   clear(c, 0);
+  return RECSYS_OK;
+}
+
+static recsys_status recommend(call *c, recsys_ranker *ranker, const recsys_recommend_options *options,
+                               recsys_status *statuses, recsys_error *error) {
   recsys_status status = call_begin(c, ranker, options, error);
   if (!status)
     status = all_lists(c, statuses, error);
@@ -313,10 +318,21 @@ static recsys_status recommend(call *c, recsys_ranker *ranker, const recsys_reco
 recsys_status recsys_ranker_recommend(recsys_ranker *ranker, const int64_t *users, size_t n, size_t k,
                                       const recsys_recommend_options *options, int64_t *ids, double *scores,
                                       uint32_t *counts, recsys_status *statuses, recsys_error *error) {
-  if (n && !users)
-    return recsys__fail(error, RECSYS_EINVAL, 0, "users is NULL, but n is %zu", n);
   call c = {.users = users, .n = n, .k = k, .ids = ids, .scores = scores, .counts = counts};
-  return recommend(&c, ranker, options, statuses, error);
+  recsys_status status = check_outputs(&c, error);
+  if (!status && n && !users)
+    status = recsys__fail(error, RECSYS_EINVAL, 0, "users is NULL, but n is %zu", n);
+  return status ? status : recommend(&c, ranker, options, statuses, error);
+}
+
+static recsys_status check_histories(const uint64_t *offsets, const int64_t *items, const float *ratings, size_t n,
+                                     recsys_error *error) {
+  if (!offsets || offsets[0] != 0)
+    return recsys__fail(error, RECSYS_EINVAL, 0, "offsets is NULL or does not begin with 0");
+  for (size_t i = 0; i < n; i++)
+    if (offsets[i + 1] < offsets[i])
+      return recsys__fail(error, RECSYS_EINVAL, (int32_t)i, "offsets[%zu] is smaller than the one before it", i + 1);
+  return check_history(items, ratings, (size_t)offsets[n], error);
 }
 
 recsys_status recsys_ranker_recommend_from(recsys_ranker *ranker, const uint64_t *offsets, const int64_t *items,
@@ -324,14 +340,6 @@ recsys_status recsys_ranker_recommend_from(recsys_ranker *ranker, const uint64_t
                                            const recsys_recommend_options *options, int64_t *ids, double *scores,
                                            uint32_t *counts, recsys_status *statuses, recsys_error *error) {
   static const int64_t nothing[1] = {0};
-  if (!offsets || offsets[0] != 0)
-    return recsys__fail(error, RECSYS_EINVAL, 0, "offsets is NULL or does not begin with 0");
-  for (size_t i = 0; i < n; i++)
-    if (offsets[i + 1] < offsets[i])
-      return recsys__fail(error, RECSYS_EINVAL, (int32_t)i, "offsets[%zu] is smaller than the one before it", i + 1);
-  recsys_status status = check_history(items, ratings, (size_t)offsets[n], error);
-  if (status)
-    return status;
   call c = {.offsets = offsets,
             .items = items ? items : nothing,
             .ratings = ratings,
@@ -341,7 +349,10 @@ recsys_status recsys_ranker_recommend_from(recsys_ranker *ranker, const uint64_t
             .ids = ids,
             .scores = scores,
             .counts = counts};
-  return recommend(&c, ranker, options, statuses, error);
+  recsys_status status = check_outputs(&c, error);
+  if (!status)
+    status = check_histories(offsets, items, ratings, n, error);
+  return status ? status : recommend(&c, ranker, options, statuses, error);
 }
 
 /* -- single scores, and reasons */

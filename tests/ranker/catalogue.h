@@ -25,39 +25,71 @@ static inline bool has_picture(int64_t item) {
   return item % 20 != 3;
 }
 
-static inline recsys_store *open_catalogue(const char *location) {
+/* The texts of items stay where they are until the store has them. */
+typedef struct words {
+  char title[40], first[4], second[4];
+} words;
+
+static inline void put_words(recsys_store *store) {
   static const char *const colours[] = {"red", "blue", "green", "black", "white", "pink", "grey"};
   static const char *const things[] = {"chair", "table", "lamp", "Sofa", "SHELF"};
-  const char *group = "group", *price = "price", *title = "title", *text;
+  static words all[ITEMS];
+  int64_t items[2 * ITEMS], priced[ITEMS];
+  const char *fields[2 * ITEMS], *values[2 * ITEMS], *titles[ITEMS], *title[ITEMS], *price[ITEMS];
+  double prices[ITEMS];
+  size_t n = 0, m = 0;
+  recsys_error error;
+  for (int64_t i = 0; i < ITEMS; i++) {
+    snprintf(all[i].first, sizeof all[i].first, "G%d", (int)(i % 4));
+    snprintf(all[i].second, sizeof all[i].second, "G%d", (int)(i / 4 % 4));
+    snprintf(all[i].title, sizeof all[i].title, "%s %s", colours[i % 7], things[i % 5]);
+    items[n] = i;
+    fields[n] = "group";
+    values[n++] = all[i].first;
+    if (i % 4 != i / 4 % 4) {
+      items[n] = i;
+      fields[n] = "group";
+      values[n++] = all[i].second;
+    }
+    if (i % 9) {
+      priced[m] = i;
+      price[m] = "price";
+      prices[m++] = (double)(i % 13);
+    }
+    title[i] = "title";
+    titles[i] = all[i].title;
+  }
+  ck_ok(recsys_store_put_labels(store, items, fields, values, NULL, n, &error));
+  ck_ok(recsys_store_put_numbers(store, priced, price, prices, m, &error));
+  for (int64_t i = 0; i < ITEMS; i++)
+    items[i] = i;
+  ck_ok(recsys_store_put_texts(store, items, title, titles, ITEMS, &error));
+}
+
+static inline recsys_store *open_catalogue(const char *location) {
+  int64_t items[USERS * ITEMS], users[USERS * ITEMS], times[USERS * ITEMS], pictures[2 * ITEMS];
+  float rows[2 * ITEMS * DIM], values[USERS * ITEMS];
+  size_t n = 0;
   recsys_error error;
   recsys_store *store = open_store(location);
-  for (int64_t i = 0; i < ITEMS; i++) {
-    char name[40], first[4], second[4];
-    float row[DIM];
-    double number = (double)(i % 13);
-    snprintf(first, sizeof first, "G%d", (int)(i % 4));
-    snprintf(second, sizeof second, "G%d", (int)(i / 4 % 4));
-    text = first;
-    ck_ok(recsys_store_put_labels(store, &i, &group, &text, NULL, 1, &error));
-    text = second;
-    ck_ok(recsys_store_put_labels(store, &i, &group, &text, NULL, 1, &error));
-    if (i % 9)
-      ck_ok(recsys_store_put_numbers(store, &i, &price, &number, 1, &error));
-    snprintf(name, sizeof name, "%s %s", colours[i % 7], things[i % 5]);
-    text = name;
-    ck_ok(recsys_store_put_texts(store, &i, &title, &text, 1, &error));
+  put_words(store);
+  for (int64_t i = 0; i < ITEMS; i++)
     for (int64_t picture = 0; has_picture(i) && picture <= (i % 7 == 0); picture++) {
-      row_of(i, picture, row, DIM);
-      ck_ok(recsys_store_put_embeddings(store, "space", DIM, &i, &picture, row, 1, &error));
+      items[n] = i;
+      pictures[n] = picture;
+      row_of(i, picture, rows + n++ * DIM, DIM);
     }
-  }
+  ck_ok(recsys_store_put_embeddings(store, "space", DIM, items, pictures, rows, n, &error));
+  n = 0;
   for (int64_t u = 0; u < USERS; u++)
-    for (int64_t i = 0; i < ITEMS; i++) {
-      float value = rating_of(u, i);
-      int64_t time = 1000 * u + i;
-      if (value > 0)
-        ck_ok(recsys_store_put_ratings(store, &u, &i, &value, &time, 1, NULL, &error));
-    }
+    for (int64_t i = 0; i < ITEMS; i++)
+      if (rating_of(u, i) > 0) {
+        users[n] = u;
+        items[n] = i;
+        times[n] = 1000 * u + i;
+        values[n++] = rating_of(u, i);
+      }
+  ck_ok(recsys_store_put_ratings(store, users, items, values, times, n, NULL, &error));
   return store;
 }
 
