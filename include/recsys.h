@@ -584,6 +584,105 @@ RECSYS_API recsys_status recsys_ranker_describe(recsys_ranker *ranker, char *buf
 
 RECSYS_API void recsys_ranker_close(recsys_ranker *ranker);
 
+/* ---- Evaluation: how good is a list? ---------------------------------------------------------------------------- */
+
+enum {
+  RECSYS_PART_TRAIN = 0,   /**< fitted on, and the user's history */
+  RECSYS_PART_TEST = 1,    /**< asked for */
+  RECSYS_PART_HISTORY = 2, /**< of a user who is outside the fit: the history that is passed in */
+  RECSYS_PART_UNUSED = 3   /**< neither */
+};
+
+/**
+ * How the stored ratings are divided, repeat by repeat. test is a share in 0..1; every repeat r of the same seed gives
+ * the same parts on every machine.
+ *
+ *  "random test=0.2"           of each user's ratings, rounded, at random; at least one stays in training
+ *  "leave k=1 by=random|time"  k ratings of each user who has more than k: drawn, or the latest
+ *  "time test=0.2"             the latest share of all ratings (ties: all on the earlier side)
+ *  "user-time test=0.2"        the latest share of each user's ratings
+ *  "cold-items test=0.2"       a share of the rated items is hidden: all ratings of them are tested
+ *  "cold-users test=0.2 history=5"  a share of the users is left out of fitting; their first `history` ratings by time
+ *                              are the history, the rest is tested
+ *
+ * all with repeats=5 seed=1. Ratings are put in order by user, then item, before anything is drawn. users[i], items[i]
+ * must be stored ratings; parts[i] receives RECSYS_PART_... of repeat `repeat` (0-based).
+ */
+RECSYS_API recsys_status recsys_split(recsys_store *store, const char *split, uint32_t repeat, const int64_t *users,
+                                      const int64_t *items, size_t n, uint8_t *parts, recsys_error *error);
+
+enum { RECSYS_CANDIDATES_ALL = 0, RECSYS_CANDIDATES_HIDDEN = 1 };
+
+typedef struct recsys_evaluate_options {
+  uint32_t struct_size;
+  uint32_t candidates;  /**< what is ranked: every item of the store that is not in the user's history, or only
+                             (RECSYS_CANDIDATES_HIDDEN) those without a rating in training. Never a sample. */
+  const char *split;    /**< as recsys_split takes it; NULL: "random", or the given parts */
+  const int64_t *users; /**< given folds: n_ratings pairs of stored ratings ... */
+  const int64_t *items;
+  const uint8_t *parts; /**< ... and RECSYS_PART_... of each, repeats x n_ratings, row-major */
+  uint64_t n_ratings;
+  const uint32_t *k; /**< list lengths; NULL: 10 and 20 */
+  uint32_t n_k;
+  uint32_t repeats;            /**< of the given parts */
+  double relevant_from;        /**< a tested rating counts as relevant at or above this; 0: the store's liked threshold,
+                                    which is the value at 0.8 of the largest */
+  const char *fingerprint;     /**< the space whose embeddings are used; NULL: the default one */
+  uint32_t threads;            /**< 0: the processors this process may use */
+  uint32_t reserved;           /**< zero */
+  uint64_t seed;               /**< of the bootstrap */
+  recsys_progress_fn progress; /**< phase "evaluate", in users times rankers times repeats */
+  void *progress_user;
+} recsys_evaluate_options;
+
+/** What an evaluation found; made once, never changes. */
+typedef struct recsys_evaluation recsys_evaluation;
+
+/** Fits each of the rankers ("ease; als factors=64; popular") to the training part of each repeat, ranks all
+ * candidates for every user with something relevant in the test part, and compares. Nothing of the test part is seen in
+ * fitting; the store is not changed.
+ *
+ * With T the relevant test items of a user, k the list's length, gain 1 for a hit: ndcg@k = DCG / the ideal DCG over
+ * min(k, |T|); precision@k = hits / k; recall@k = hits / |T|; map@k = sum of the precisions at the hits / |T|;
+ * map_min@k the same over min(k, |T|); mrr@k; hit@k; auc = the share of (relevant, other) pairs in the right order over
+ * all candidates, ties half; rmse and mae over all tested ratings where the ranker predicts values; coverage@k = the
+ * share of candidates in any list; gini@k of how often each is listed; novelty@k = the mean of -log2(raters / users);
+ * diversity@k = the mean of 1 - cosine over pairs of a list. Users without a relevant test item are counted, not
+ * averaged. A user's values are averaged over repeats first. Intervals are 95 % bootstrap intervals over users;
+ * differences from the best ranker come with a paired sign-flip test over users, corrected by Holm over rankers; the
+ * deviation over repeats is corrected, x (1 / J + n_test / n_train) (Nadeau and Bengio 2003). */
+RECSYS_API recsys_status recsys_evaluate(recsys_evaluation **evaluation, recsys_store *store, const char *rankers,
+                                         const recsys_evaluate_options *options, recsys_error *error);
+
+/** One measured number. 128 bytes, frozen. */
+typedef struct recsys_metric {
+  uint32_t struct_size;
+  uint32_t users;    /**< that were averaged */
+  uint32_t unscored; /**< users without a relevant test item */
+  uint32_t reserved0;
+  double mean;
+  double low; /**< 95 % interval over users */
+  double high;
+  double deviation;     /**< corrected standard deviation of the mean over repeats; 0 with one repeat */
+  double difference;    /**< from the best ranker's mean, <= 0 where larger is better */
+  double p_value;       /**< of that difference, after Holm; 1 for the best itself */
+  double seconds;       /**< for fitting and ranking, all repeats together */
+  double repeat_mean;   /**< the mean over repeats of each repeat's own mean over its users */
+  uint64_t reserved[6]; /**< zero */
+} recsys_metric;
+
+/** The value of a metric ("ndcg@10", "recall@20", "auc", "rmse", ...) for the index-th ranker, for a group: "all",
+ * "new-users" (at most 5 ratings of history), "new-items" (only tested items without a training rating count), NULL =
+ * "all". RECSYS_ENOTFOUND, naming what there is, for what was not measured. */
+RECSYS_API recsys_status recsys_evaluation_get(recsys_evaluation *evaluation, uint32_t ranker, const char *metric,
+                                               const char *group, recsys_metric *result, recsys_error *error);
+
+/** Everything, as one JSON object (docs/formats.md). */
+RECSYS_API recsys_status recsys_evaluation_describe(recsys_evaluation *evaluation, char *buffer, size_t size,
+                                                    size_t *length, recsys_error *error);
+
+RECSYS_API void recsys_evaluation_close(recsys_evaluation *evaluation);
+
 #ifdef __cplusplus
 }
 #endif

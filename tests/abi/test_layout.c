@@ -10,6 +10,7 @@
   _Static_assert(offsetof(type, field) == (at) && sizeof(((type *)0)->field) == (bytes), #type "." #field " moved")
 #define VALUE(name, value) _Static_assert((name) == (value), #name " was renumbered")
 
+
 SIZE(recsys_error, 256);
 FIELD(recsys_error, status, 0, 4);
 FIELD(recsys_error, detail, 4, 4);
@@ -152,6 +153,40 @@ FIELD(recsys_reason, similarity, 24, 8);
 FIELD(recsys_reason, rating, 32, 8);
 FIELD(recsys_reason, reserved, 40, 24);
 
+SIZE(recsys_evaluate_options, 112);
+FIELD(recsys_evaluate_options, struct_size, 0, 4);
+FIELD(recsys_evaluate_options, candidates, 4, 4);
+FIELD(recsys_evaluate_options, split, 8, 8);
+FIELD(recsys_evaluate_options, users, 16, 8);
+FIELD(recsys_evaluate_options, items, 24, 8);
+FIELD(recsys_evaluate_options, parts, 32, 8);
+FIELD(recsys_evaluate_options, n_ratings, 40, 8);
+FIELD(recsys_evaluate_options, k, 48, 8);
+FIELD(recsys_evaluate_options, n_k, 56, 4);
+FIELD(recsys_evaluate_options, repeats, 60, 4);
+FIELD(recsys_evaluate_options, relevant_from, 64, 8);
+FIELD(recsys_evaluate_options, fingerprint, 72, 8);
+FIELD(recsys_evaluate_options, threads, 80, 4);
+FIELD(recsys_evaluate_options, reserved, 84, 4);
+FIELD(recsys_evaluate_options, seed, 88, 8);
+FIELD(recsys_evaluate_options, progress, 96, 8);
+FIELD(recsys_evaluate_options, progress_user, 104, 8);
+
+SIZE(recsys_metric, 128);
+FIELD(recsys_metric, struct_size, 0, 4);
+FIELD(recsys_metric, users, 4, 4);
+FIELD(recsys_metric, unscored, 8, 4);
+FIELD(recsys_metric, reserved0, 12, 4);
+FIELD(recsys_metric, mean, 16, 8);
+FIELD(recsys_metric, low, 24, 8);
+FIELD(recsys_metric, high, 32, 8);
+FIELD(recsys_metric, deviation, 40, 8);
+FIELD(recsys_metric, difference, 48, 8);
+FIELD(recsys_metric, p_value, 56, 8);
+FIELD(recsys_metric, seconds, 64, 8);
+FIELD(recsys_metric, repeat_mean, 72, 8);
+FIELD(recsys_metric, reserved, 80, 48);
+
 VALUE(RECSYS_OK, 0);
 VALUE(RECSYS_EINVAL, -1);
 VALUE(RECSYS_ENOMEM, -2);
@@ -208,6 +243,12 @@ VALUE(RECSYS_METRIC_COSINE, 0);
 VALUE(RECSYS_METRIC_EUCLIDEAN, 1);
 VALUE(RECSYS_REASON_ITEM, 1);
 VALUE(RECSYS_REASON_CONSTANT, 2);
+VALUE(RECSYS_PART_TRAIN, 0);
+VALUE(RECSYS_PART_TEST, 1);
+VALUE(RECSYS_PART_HISTORY, 2);
+VALUE(RECSYS_PART_UNUSED, 3);
+VALUE(RECSYS_CANDIDATES_ALL, 0);
+VALUE(RECSYS_CANDIDATES_HIDDEN, 1);
 
 int main(void) {
   uint32_t header = RECSYS_VERSION_MAJOR * 1000000u + RECSYS_VERSION_MINOR * 1000u + RECSYS_VERSION_PATCH;
