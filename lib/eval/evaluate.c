@@ -295,8 +295,6 @@ static recsys_status measure_values(work *w, recsys_ranker *ranker, size_t user)
   recsys_evaluation *e = w->e;
   recsys_status status = RECSYS_OK;
   double squares = 0, absolutes = 0, n = 0;
-  if (!recsys__ranker_predicts(ranker))
-    return RECSYS_OK;
   for (size_t i = w->first[user]; i < w->first[user + 1] && !status; i++) {
     double predicted = 0;
     if (w->parts[i] != RECSYS_PART_TEST)
@@ -398,7 +396,6 @@ static recsys_status run_block(work *w, recsys_ranker *ranker, block *b) {
               .hits = b->hits,
               .is_hit = b->is_hit};
     measure_list(w, &l);
-    status = measure_values(w, ranker, b->places[i]);
   }
   w->done += b->n;
   b->n = 0;
@@ -473,6 +470,8 @@ static recsys_status run_ranker(work *w, recsys__store_core *core) {
     status = recsys_ranker_fit(ranker, NULL, w->error);
   if (!status)
     status = run_users(w, ranker);
+  for (size_t u = 0; u < w->e->user_count && !status && recsys__ranker_predicts(ranker); u++)
+    status = measure_values(w, ranker, u);
   recsys_ranker_close(ranker);
   if (!status)
     measure_all_lists(w);
