@@ -14,6 +14,7 @@ int cmd_add(int argc, char **argv);
 int cmd_rate(int argc, char **argv);
 int cmd_similar(int argc, char **argv);
 int cmd_recommend(int argc, char **argv);
+int cmd_evaluate(int argc, char **argv);
 int cmd_classify(int argc, char **argv);
 int cmd_list(int argc, char **argv);
 int cmd_info(int argc, char **argv);

@@ -10,7 +10,6 @@
   _Static_assert(offsetof(type, field) == (at) && sizeof(((type *)0)->field) == (bytes), #type "." #field " moved")
 #define VALUE(name, value) _Static_assert((name) == (value), #name " was renumbered")
 
-
 SIZE(recsys_error, 256);
 FIELD(recsys_error, status, 0, 4);
 FIELD(recsys_error, detail, 4, 4);
