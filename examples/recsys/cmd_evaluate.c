@@ -271,7 +271,7 @@ static int run(const args *a, recsys_store *store) {
                                  .progress_user = &p};
   if (!read_lengths(&j))
     return args_misuse(a, "-k takes rising whole numbers: 10,20");
-  if (strcmp(j.group, "all") && strcmp(j.group, "new-users") && strcmp(j.group, "new-items"))
+  if (strcmp(j.group, "all") != 0 && strcmp(j.group, "new-users") != 0 && strcmp(j.group, "new-items") != 0)
     return args_misuse(a, "--group is all, new-users or new-items");
   if (!args_real(a, "relevant", 0, 1e30, &how.relevant_from))
     return MISUSED;

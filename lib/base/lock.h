@@ -17,7 +17,7 @@ typedef struct recsys__lock {
 } recsys__lock;
 
 void recsys__lock_init(recsys__lock *lock);
-void recsys__lock_init_outer(recsys__lock *lock, void (*before_fork)(void *context), void *context);
+void recsys__lock_init_outer(recsys__lock *lock, void (*fn)(void *context), void *context);
 void recsys__lock_destroy(recsys__lock *lock); /* of an initialised one */
 void recsys__lock_take(recsys__lock *lock);
 void recsys__lock_give(recsys__lock *lock);

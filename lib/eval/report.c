@@ -192,7 +192,7 @@ recsys_status recsys_evaluation_get(recsys_evaluation *e, uint32_t ranker, const
     return recsys__fail(error, RECSYS_EINVAL, 0, "evaluation, metric or result is NULL, or struct_size is not set");
   if (ranker >= e->ranker_count)
     return recsys__fail(error, RECSYS_EINVAL, (int32_t)ranker, "ranker is %u of %zu", ranker, e->ranker_count);
-  while (group && g < RECSYS__GROUPS && strcmp(group, recsys__group_names[g]))
+  while (group && g < RECSYS__GROUPS && strcmp(group, recsys__group_names[g]) != 0)
     g++;
   if (g == RECSYS__GROUPS)
     return recsys__fail(error, RECSYS_ENOTFOUND, 0, "there is no group '%.40s'; there are all, new-users, new-items",

@@ -17,7 +17,7 @@ static const char *const keys[] = {"test, repeats, seed", "k, by, repeats, seed"
 static const char *const orders[] = {"random", "time", NULL};
 
 static recsys_status parse(recsys__split *s, recsys__params *params, recsys_error *error) {
-  for (s->kind = 0; s->kind < KINDS && strcmp(names[s->kind], params->name);)
+  for (s->kind = 0; s->kind < KINDS && strcmp(names[s->kind], params->name) != 0;)
     s->kind++;
   if (s->kind == KINDS)
     return recsys__fail(error, RECSYS_EINVAL, 0,

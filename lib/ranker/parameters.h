@@ -30,7 +30,7 @@ typedef struct recsys__setting {
 } recsys__setting;
 
 /* Settings in the order of the table, from a parsed string; freed with recsys__settings_free, also after a failure. */
-recsys_status recsys__settings_parse(recsys__setting **settings, const recsys__parameter *table, recsys__params *params,
+recsys_status recsys__settings_parse(recsys__setting **out, const recsys__parameter *table, recsys__params *params,
                                      recsys_error *error);
 void recsys__settings_free(recsys__setting *settings, const recsys__parameter *table);
 /* Adds each setting to a JSON object; false: out of memory. */

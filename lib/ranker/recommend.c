@@ -231,7 +231,7 @@ static recsys_status make_list(call *c, recsys__request *r, size_t list) {
     return RECSYS_OK;
   size_t personal = c->counts[list];
   fill(c, r, list);
-  if (strcmp(c->ranker->algorithm->name, "popular") && c->counts[list] > personal)
+  if (strcmp(c->ranker->algorithm->name, "popular") != 0 && c->counts[list] > personal)
     return RECSYS_NOTE_FALLBACK_POPULAR;
   return c->counts[list] < c->k ? RECSYS_NOTE_SHORT : RECSYS_OK;
 }

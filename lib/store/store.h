@@ -106,7 +106,7 @@ recsys_status recsys__db_step(recsys_store *store, sqlite3_stmt *statement, recs
 recsys_status recsys__db_take(recsys_store *store, recsys_error *error);
 /* An integer from a one-row query. */
 recsys_status recsys__db_number(recsys_store *store, const char *sql, int64_t *value, recsys_error *error);
-void recsys__db_disconnect(void *store);
+void recsys__db_disconnect(void *context);
 const char *recsys__schema_sql(void);
 
 /* -- writing (write.c): lock, begin; then commit (folds the change into a new view and publishes it) or roll back.
