@@ -2,7 +2,7 @@
 # The main job on real data, with times: results.sh BUILD_FOLDER DATA_FOLDER > results.txt
 # DATA_FOLDER holds posters/, movielens-small/, fashion/ and weights/, as docs/results.md describes them.
 set -eu
-build=$1 data=$2
+build=$1 data=$(cd "$2" && pwd)
 recsys=$build/examples/recsys/recsys
 work=$build/results
 mkdir -p "$work"
