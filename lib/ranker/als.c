@@ -1,7 +1,8 @@
 /*
  * als: implicit feedback by alternating least squares (Hu, Koren and Volinsky 2008). A rating r is a preference of 1
  * with confidence 1 + alpha r / largest; each side is solved exactly (Cholesky) or by a few conjugate-gradient steps
- * (Takács, Pilászy and Tikk 2011). A history is folded in by an exact solve.
+ * (Takács, Pilászy and Tikk 2011). The penalty of a row of n ratings is regularization x (n / mean)^frequency (after
+ * Rendle et al. 2022). A history is folded in by an exact solve.
  */
 #include <math.h>
 #include <stdatomic.h>
@@ -16,11 +17,12 @@
 
 static const char *const values_words[] = {"rating", "binary", NULL}, *const solvers[] = {"cg", "cholesky", NULL};
 
-enum { FACTORS, REGULARIZATION, ALPHA, ITERATIONS, SOLVER, VALUES, SEED };
+enum { FACTORS, REGULARIZATION, FREQUENCY, ALPHA, ITERATIONS, SOLVER, VALUES, SEED };
 static const recsys__parameter parameters[] = {
     [FACTORS] = {"factors", RECSYS__INTEGER, 1, 2048, 64, NULL},
-    [REGULARIZATION] = {"regularization", RECSYS__NUMBER, 1e-9, 1e9, 70, NULL},
-    [ALPHA] = {"alpha", RECSYS__NUMBER, 0, 1e9, 20, NULL},
+    [REGULARIZATION] = {"regularization", RECSYS__NUMBER, 1e-9, 1e9, 40, NULL},
+    [FREQUENCY] = {"frequency", RECSYS__NUMBER, 0, 2, 0.5, NULL},
+    [ALPHA] = {"alpha", RECSYS__NUMBER, 0, 1e9, 8, NULL},
     [ITERATIONS] = {"iterations", RECSYS__INTEGER, 1, 10000, 15, NULL},
     [SOLVER] = {"solver", RECSYS__WORD, .words = solvers},
     [VALUES] = {"values", RECSYS__WORD, .words = values_words},
@@ -32,17 +34,24 @@ typedef struct side {
   const recsys__dense *dense;
   const recsys__sparse *rows; /* values: alpha x / largest */
   const float *other;         /* the fixed side's vectors */
-  const float *gram;          /* of them, f x f, with the regularization on the diagonal */
-  float *vectors;             /* to be solved */
+  const float *gram;          /* of them, f x f */
+  double regularization, frequency, mean_length;
+  float *vectors; /* to be solved */
   size_t f;
   bool cholesky;
   atomic_bool failed;
 } side;
 
-/* out = (gram + sum of c y yᵀ) x */
+static double penalty_of(const side *s, size_t row) {
+  double n = (double)(s->rows->offsets[row + 1] - s->rows->offsets[row]);
+  return s->regularization * pow(n / s->mean_length, s->frequency);
+}
+
+/* out = (gram + penalty I + sum of c y yᵀ) x */
 static void apply(const side *s, size_t row, const float *x, float *out) {
+  float penalty = (float)penalty_of(s, row);
   for (size_t i = 0; i < s->f; i++)
-    out[i] = s->dense->dot(s->gram + i * s->f, x, s->f);
+    out[i] = s->dense->dot(s->gram + i * s->f, x, s->f) + penalty * x[i];
   for (uint64_t e = s->rows->offsets[row]; e < s->rows->offsets[row + 1]; e++) {
     const float *y = s->other + s->rows->indices[e] * s->f;
     s->dense->add_floats(out, s->rows->values[e] * s->dense->dot(y, x, s->f), y, s->f);
@@ -86,7 +95,7 @@ static void solve_exactly(side *s, size_t row, float *work) {
   }
   right_side(s, row, work);
   for (size_t i = 0; i < f * f; i++)
-    a[i] = (double)s->gram[i];
+    a[i] = (double)s->gram[i] + (i % (f + 1) == 0 ? penalty_of(s, row) : 0);
   for (uint64_t e = s->rows->offsets[row]; e < s->rows->offsets[row + 1]; e++) {
     const float *y = s->other + s->rows->indices[e] * f;
     for (size_t i = 0; i < f; i++)
@@ -119,13 +128,14 @@ static void solve_rows(void *context, size_t part) {
 }
 
 static bool solve_side(side *s, const recsys__sparse *rows, const float *other, float *vectors, uint32_t threads,
-                       double regularization, double *gram, float *gram_floats) {
+                       double *gram, float *gram_floats) {
   size_t f = s->f;
   if (!recsys__factors_gram(threads, other, rows->columns, f, gram))
     return false;
   for (size_t i = 0; i < f * f; i++)
-    gram_floats[i] = (float)(gram[i] + (i % (f + 1) == 0 ? regularization : 0));
+    gram_floats[i] = (float)gram[i];
   s->rows = rows;
+  s->mean_length = rows->rows ? (double)rows->offsets[rows->rows] / (double)rows->rows : 1;
   s->other = other;
   s->vectors = vectors;
   s->gram = gram_floats;
@@ -138,15 +148,19 @@ static recsys_status iterate(const recsys__fitting *fitting, const recsys__spars
   const recsys_ranker *ranker = fitting->ranker;
   recsys__learned *l = fitting->learned;
   uint64_t iterations = (uint64_t)recsys__number(ranker, ITERATIONS);
-  side s = {.dense = recsys__dense_at(0), .f = l->factors, .cholesky = recsys__number(ranker, SOLVER) != 0};
+  side s = {.dense = recsys__dense_at(0),
+            .f = l->factors,
+            .cholesky = recsys__number(ranker, SOLVER) != 0,
+            .regularization = l->regularization,
+            .frequency = l->frequency};
   atomic_init(&s.failed, false);
   float *users = recsys__factors_random(by_user->rows, l->factors, (uint64_t)recsys__number(ranker, SEED), 1);
   float *gram = recsys__alloc(l->factors, l->factors * sizeof *gram);
   bool ok = users && gram;
   recsys_status status = RECSYS_OK;
   for (uint64_t i = 0; i < iterations && ok && !status; i++) {
-    ok = solve_side(&s, by_user, l->vectors, users, ranker->threads, l->regularization, l->gram, gram) &&
-         solve_side(&s, by_item, users, l->vectors, ranker->threads, l->regularization, l->gram, gram);
+    ok = solve_side(&s, by_user, l->vectors, users, ranker->threads, l->gram, gram) &&
+         solve_side(&s, by_item, users, l->vectors, ranker->threads, l->gram, gram);
     status = recsys__fit_progress(fitting, i + 1, iterations + 1, error);
   }
   ok = ok && recsys__factors_gram(ranker->threads, l->vectors, l->n, l->factors, l->gram);
@@ -165,6 +179,10 @@ static recsys_status fit(recsys__fitting *fitting, recsys_error *error) {
   l->fold = RECSYS__IMPLICIT;
   l->factors = (size_t)recsys__number(ranker, FACTORS);
   l->regularization = recsys__number(ranker, REGULARIZATION);
+  l->frequency = recsys__number(ranker, FREQUENCY);
+  l->mean_length = fitting->x.by_user.rows
+                       ? (double)fitting->x.by_user.offsets[fitting->x.by_user.rows] / (double)fitting->x.by_user.rows
+                       : 1;
   bool ok = recsys__learned_axis(l, &fitting->x) &&
             (l->gram = recsys__alloc(l->factors, l->factors * sizeof *l->gram)) &&
             (l->vectors = recsys__factors_random(l->n, l->factors, (uint64_t)recsys__number(ranker, SEED), 0)) &&

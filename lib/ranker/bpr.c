@@ -22,30 +22,34 @@ enum {
   ITERATIONS,
   FOLD_ALPHA,
   FOLD_REGULARIZATION,
+  VALUES,
   SEED,
   PICTURE_FACTORS,
   PICTURE_REGULARIZATION
 };
+static const char *const values_words[] = {"rating", "binary", NULL};
 static const recsys__parameter bpr_parameters[] = {
-    [FACTORS] = {"factors", RECSYS__INTEGER, 1, 2048, 32, NULL},
-    [REGULARIZATION] = {"regularization", RECSYS__NUMBER, 0, 1e3, 0.01, NULL},
+    [FACTORS] = {"factors", RECSYS__INTEGER, 1, 2048, 64, NULL},
+    [REGULARIZATION] = {"regularization", RECSYS__NUMBER, 0, 1e3, 0.003, NULL},
     [RATE] = {"rate", RECSYS__NUMBER, 1e-9, 1, 0.05, NULL},
-    [ITERATIONS] = {"iterations", RECSYS__INTEGER, 1, 100000, 60, NULL},
-    [FOLD_ALPHA] = {"fold_alpha", RECSYS__NUMBER, 0, 1e9, 10, NULL},
-    [FOLD_REGULARIZATION] = {"fold_regularization", RECSYS__NUMBER, 1e-9, 1e9, 10, NULL},
+    [ITERATIONS] = {"iterations", RECSYS__INTEGER, 1, 100000, 100, NULL},
+    [FOLD_ALPHA] = {"fold_alpha", RECSYS__NUMBER, 0, 1e9, 14, NULL},
+    [FOLD_REGULARIZATION] = {"fold_regularization", RECSYS__NUMBER, 1e-9, 1e9, 3000, NULL},
+    [VALUES] = {"values", RECSYS__WORD, .words = values_words},
     [SEED] = {"seed", RECSYS__INTEGER, 0, 9007199254740991.0, 1, NULL},
     {NULL},
 };
 static const recsys__parameter vbpr_parameters[] = {
-    [FACTORS] = {"factors", RECSYS__INTEGER, 1, 2048, 32, NULL},
-    [REGULARIZATION] = {"regularization", RECSYS__NUMBER, 0, 1e3, 0.01, NULL},
+    [FACTORS] = {"factors", RECSYS__INTEGER, 1, 2048, 64, NULL},
+    [REGULARIZATION] = {"regularization", RECSYS__NUMBER, 0, 1e3, 0.003, NULL},
     [RATE] = {"rate", RECSYS__NUMBER, 1e-9, 1, 0.05, NULL},
-    [ITERATIONS] = {"iterations", RECSYS__INTEGER, 1, 100000, 60, NULL},
-    [FOLD_ALPHA] = {"fold_alpha", RECSYS__NUMBER, 0, 1e9, 10, NULL},
-    [FOLD_REGULARIZATION] = {"fold_regularization", RECSYS__NUMBER, 1e-9, 1e9, 10, NULL},
+    [ITERATIONS] = {"iterations", RECSYS__INTEGER, 1, 100000, 100, NULL},
+    [FOLD_ALPHA] = {"fold_alpha", RECSYS__NUMBER, 0, 1e9, 14, NULL},
+    [FOLD_REGULARIZATION] = {"fold_regularization", RECSYS__NUMBER, 1e-9, 1e9, 3000, NULL},
+    [VALUES] = {"values", RECSYS__WORD, .words = values_words},
     [SEED] = {"seed", RECSYS__INTEGER, 0, 9007199254740991.0, 1, NULL},
     [PICTURE_FACTORS] = {"picture_factors", RECSYS__INTEGER, 1, 1024, 8, NULL},
-    [PICTURE_REGULARIZATION] = {"picture_regularization", RECSYS__NUMBER, 0, 1e3, 0.01, NULL},
+    [PICTURE_REGULARIZATION] = {"picture_regularization", RECSYS__NUMBER, 0, 1e3, 0.003, NULL},
     {NULL},
 };
 
@@ -60,6 +64,7 @@ typedef struct model {
   float *looks;  /* items x COMPONENTS, or NULL */
   float *mixing; /* g x COMPONENTS */
   float rate, penalty, picture_penalty;
+  double largest; /* ratings are drawn with probability rating / largest; 0: all alike */
 } model;
 
 static bool is_rated(const recsys__sparse *rows, size_t user, uint32_t item) {
@@ -113,6 +118,8 @@ static recsys_status ascend(model *m, const recsys__fitting *fitting, recsys_err
     for (uint64_t s = 0; s < n; s++) {
       uint32_t e = recsys__random_below(&random, (uint32_t)n);
       uint32_t other = recsys__random_below(&random, (uint32_t)rows->columns);
+      if (m->largest > 0 && recsys__random_unit(&random) * m->largest > (double)rows->values[e])
+        continue;
       if (!is_rated(rows, user_of[e], other))
         step(m, user_of[e], rows->indices[e], other);
     }
@@ -188,6 +195,7 @@ static recsys_status learn(recsys__fitting *fitting, bool pictures, recsys_error
              .rows = &fitting->x.by_user,
              .f = (size_t)recsys__number(ranker, FACTORS),
              .g = pictures ? (size_t)recsys__number(ranker, PICTURE_FACTORS) : 0,
+             .largest = recsys__number(ranker, VALUES) != 0 ? 0 : fitting->x.largest,
              .rate = (float)recsys__number(ranker, RATE),
              .penalty = (float)recsys__number(ranker, REGULARIZATION),
              .picture_penalty = pictures ? (float)recsys__number(ranker, PICTURE_REGULARIZATION) : 0};
@@ -220,8 +228,8 @@ static recsys_status fit_vbpr(recsys__fitting *fitting, recsys_error *error) {
 }
 
 static double weight(const recsys__request *r, const recsys__rating *rating) {
-  (void)rating;
-  return recsys__number(r->ranker, FOLD_ALPHA);
+  double x = recsys__number(r->ranker, VALUES) != 0 ? 1 : fmax(0, (double)rating->value / r->fitted->largest);
+  return recsys__number(r->ranker, FOLD_ALPHA) * x;
 }
 
 const recsys__algorithm recsys__bpr = {.name = "bpr", .parameters = bpr_parameters, .fit = fit_bpr, .weight = weight};

@@ -99,8 +99,11 @@ static bool fold(const recsys__learned *l, const recsys__profile *p, double *a, 
   }
   if (l->fold == RECSYS__PROJECT)
     return true;
+  double penalty = l->regularization;
+  if (l->frequency > 0)
+    penalty *= pow((double)p->n / l->mean_length, l->frequency);
   for (size_t c = 0; c < f; c++)
-    a[c * f + c] += l->regularization;
+    a[c * f + c] += penalty;
   return recsys__cholesky(a, f, f);
 }
 

@@ -45,10 +45,11 @@ typedef struct recsys__learned {
   /* factors */
   recsys__fold fold;
   size_t factors;
-  float *vectors; /* n x factors; rated = items */
-  double *gram;   /* factors x factors */
-  double *bias;   /* NULL, or n */
-  double regularization;
+  float *vectors;        /* n x factors; rated = items */
+  double *gram;          /* factors x factors */
+  double *bias;          /* NULL, or n */
+  double regularization; /* times (entries of the history / mean_length)^frequency */
+  double frequency, mean_length;
   double mean; /* added to every score */
   /* users; bias (or NULL) scales a history's items as the people's were weighed */
   recsys__interactions people; /* by_user: ratings that are recommended; by_item: values that are compared */

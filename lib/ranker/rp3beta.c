@@ -11,7 +11,7 @@ static const char *const values_words[] = {"rating", "binary", NULL};
 
 enum { NEIGHBOURS, ALPHA, BETA, VALUES };
 static const recsys__parameter parameters[] = {
-    [NEIGHBOURS] = {"neighbours", RECSYS__INTEGER, 1, 100000, 100, NULL},
+    [NEIGHBOURS] = {"neighbours", RECSYS__INTEGER, 1, 100000, 300, NULL},
     [ALPHA] = {"alpha", RECSYS__NUMBER, 0, 10, 0.6, NULL},
     [BETA] = {"beta", RECSYS__NUMBER, 0, 10, 0.6, NULL},
     [VALUES] = {"values", RECSYS__WORD, .words = values_words},
