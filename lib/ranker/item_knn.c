@@ -23,8 +23,8 @@ enum { NEIGHBOURS, SIMILARITY, WEIGHT, SHRINKAGE, VALUES };
 static const recsys__parameter parameters[] = {
     [NEIGHBOURS] = {"neighbours", RECSYS__INTEGER, 1, 100000, 100, NULL},
     [SIMILARITY] = {"similarity", RECSYS__WORD, .words = similarities},
-    [WEIGHT] = {"weight", RECSYS__WORD, .words = weighings},
-    [SHRINKAGE] = {"shrinkage", RECSYS__NUMBER, 0, 1e9, 20, NULL},
+    [WEIGHT] = {"weight", RECSYS__WORD, .value = RECSYS__TFIDF, .words = weighings},
+    [SHRINKAGE] = {"shrinkage", RECSYS__NUMBER, 0, 1e9, 0, NULL},
     [VALUES] = {"values", RECSYS__WORD, .words = values_words},
     {NULL},
 };

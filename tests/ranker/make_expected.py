@@ -179,12 +179,12 @@ def weigh(a, kind):
 
 
 for name, a in (
-    ("item-knn neighbours=8 shrinkage=0", X),
-    ("item-knn neighbours=8 shrinkage=2.5", X),
+    ("item-knn neighbours=8 weight=none", X),
+    ("item-knn neighbours=8 shrinkage=2.5 weight=none", X),
     ("item-knn neighbours=8 shrinkage=0 weight=tfidf", weigh(X.T, "tfidf").T),
     ("item-knn neighbours=8 shrinkage=0 weight=bm25", weigh(X.T, "bm25").T),
-    ("item-knn neighbours=8 shrinkage=0 similarity=adjusted", centred(X, 1)),
-    ("item-knn neighbours=8 shrinkage=0 similarity=pearson", centred(X, 0)),
+    ("item-knn neighbours=8 weight=none similarity=adjusted", centred(X, 1)),
+    ("item-knn neighbours=8 weight=none similarity=pearson", centred(X, 0)),
 ):
     w = item_knn(a, 8, 2.5 if "2.5" in name else 0)
     emit(name, lambda u, w=w: spread_out(X[u] @ w))
