@@ -53,14 +53,7 @@ static void *write_on(void *unused) {
   return NULL;
 }
 
-START_TEST(readers_and_a_writer) {
-  pthread_t threads[READERS + 1];
-  store = open_catalogue(":memory:");
-  ranker = open_ranker(store, algorithms[_i]);
-  for (int i = 0; i < READERS; i++)
-    ck_assert_int_eq(pthread_create(&threads[i], NULL, read_on, NULL), 0);
-  ck_assert_int_eq(pthread_create(&threads[READERS], NULL, write_on, NULL), 0);
-  pthread_join(threads[READERS], NULL);
+static void fork_once(void) {
   int status;
   fflush(NULL);
   pid_t child = fork();
@@ -70,9 +63,22 @@ START_TEST(readers_and_a_writer) {
   }
   ck_assert_int_eq(waitpid(child, &status, 0), child);
   ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the child ended with %d", status);
+}
+
+START_TEST(readers_and_a_writer) {
+  pthread_t threads[READERS + 1];
+  store = open_catalogue(":memory:");
+  ranker = open_ranker(store, algorithms[_i]);
+  for (int i = 0; i < READERS; i++)
+    ck_assert_int_eq(pthread_create(&threads[i], NULL, read_on, NULL), 0);
+  ck_assert_int_eq(pthread_create(&threads[READERS], NULL, write_on, NULL), 0);
+  pthread_join(threads[READERS], NULL);
+  if (FORKS_AMID_THREADS)
+    fork_once();
   atomic_store(&done, true);
   for (int i = 0; i < READERS; i++)
     pthread_join(threads[i], NULL);
+  fork_once();
   ck_assert_uint_eq(atomic_load(&wrong), 0);
   ck_assert_uint_gt(atomic_load(&lists), READERS);
   recsys_ranker_close(ranker);

@@ -385,7 +385,7 @@ START_TEST(null_everywhere) {
   recsys_ranker *ranker = NULL, *fitted = open_ranker(store, "popular");
   int64_t user = 1, ids[K];
   double scores[K];
-  uint32_t count;
+  uint32_t count, two[2];
   size_t n;
   uint64_t wrong[2] = {1, 2}, falling[3] = {0, 2, 1};
   ck_fails(recsys_ranker_create(NULL, store, "popular", NULL, &error), RECSYS_EINVAL, "NULL");
@@ -405,9 +405,8 @@ START_TEST(null_everywhere) {
            RECSYS_EINVAL, "offsets");
   ck_fails(recsys_ranker_recommend_from(fitted, wrong, ids, NULL, NULL, 1, K, NULL, ids, scores, &count, NULL, &error),
            RECSYS_EINVAL, "offsets");
-  ck_fails(
-      recsys_ranker_recommend_from(fitted, falling, ids, NULL, NULL, 2, 1, NULL, ids, scores, &count, NULL, &error),
-      RECSYS_EINVAL, "offsets[2]");
+  ck_fails(recsys_ranker_recommend_from(fitted, falling, ids, NULL, NULL, 2, 1, NULL, ids, scores, two, NULL, &error),
+           RECSYS_EINVAL, "offsets[2]");
   ck_fails(recsys_ranker_score(fitted, 1, NULL, 1, NULL, scores, &error), RECSYS_EINVAL, "items");
   ck_fails(recsys_ranker_explain(fitted, 1, 1, NULL, NULL, 5, &n, NULL, &error), RECSYS_EINVAL, "reasons");
   ck_fails(recsys_ranker_explain(fitted, 1, -1, NULL, NULL, 0, &n, NULL, &error), RECSYS_EINVAL, "item");

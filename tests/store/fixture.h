@@ -72,6 +72,14 @@ static inline void row_of(int64_t item, int64_t picture, float *row, uint32_t di
   }
 }
 
+/* AddressSanitizer's allocator may be locked by another thread at a fork, and the child then waits for ever: such
+ * builds fork only when no other thread runs. */
+#ifdef __SANITIZE_ADDRESS__
+enum { FORKS_AMID_THREADS = 0 };
+#else
+enum { FORKS_AMID_THREADS = 1 };
+#endif
+
 enum { DIM = 16 };
 
 static inline void put_items(recsys_store *store, int64_t from, int64_t to) {
