@@ -510,6 +510,8 @@ typedef struct recsys_fit_options {
   uint32_t flags; /**< zero */
   recsys_progress_fn progress;
   void *progress_user;
+  uint64_t memory_limit; /**< bytes that fitting may take; more is RECSYS_ENOMEM before it is asked for. 0: three
+                              quarters of the machine's memory */
 } recsys_fit_options;
 
 /** Learns what the algorithm needs from the store as it is now. Cancelled or failed: the ranker is as it was before. */

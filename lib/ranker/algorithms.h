@@ -4,8 +4,8 @@
 
 #include "ranker/ranker.h"
 
-extern const recsys__algorithm recsys__ease, recsys__content, recsys__slim, recsys__als, recsys__pure_svd, recsys__svd,
-    recsys__bpr, recsys__vbpr, recsys__item_knn, recsys__user_knn, recsys__rp3beta, recsys__visual, recsys__category,
-    recsys__popular;
+extern const recsys__algorithm recsys__auto, recsys__ease, recsys__content, recsys__slim, recsys__als, recsys__pure_svd,
+    recsys__svd, recsys__bpr, recsys__vbpr, recsys__item_knn, recsys__user_knn, recsys__rp3beta, recsys__visual,
+    recsys__category, recsys__popular;
 
 #endif

@@ -182,7 +182,12 @@ static recsys_status fit(recsys__fitting *fitting, recsys_error *error) {
       .smoothing_lambda = recsys__number(ranker, SMOOTHING_LAMBDA),
       .liked = recsys__number(ranker, LIKED) * fitting->x.largest,
   };
-  recsys_status status = recsys__features_make(&f, fitting->view, ranker->fingerprint, &fields, error);
+  size_t n = fitting->x.by_user.columns;
+  recsys_status status = recsys__fit_memory(
+      fitting, (uint64_t)n * (n * 34 + recsys__view_item_count(fitting->view) * sizeof(float)), n, error);
+  if (status)
+    return status;
+  status = recsys__features_make(&f, fitting->view, ranker->fingerprint, &fields, error);
   if (status)
     return status;
   uint32_t *all = recsys__alloc(f.n, sizeof *all);

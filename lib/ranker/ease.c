@@ -267,6 +267,12 @@ static bool make_constant(recsys__learned *l, const recsys__fitting *fitting, do
   return sum && l->constant;
 }
 
+/* At the peak P, its inverse's workspace (1.25), Y's product, the kernel and M; afterwards the weights in float. */
+uint64_t recsys__ease_memory(size_t n, bool features) {
+  double bytes = (double)n * (double)n * (features ? 8 * 5.25 + 4 : 8 * 3.25 + 4);
+  return bytes < 9e18 ? (uint64_t)bytes : UINT64_MAX;
+}
+
 static recsys_status fit_axis(recsys__fitting *fitting, const recsys__features *f, recsys_error *error) {
   recsys__learned *l = fitting->learned;
   axis a = {0};
@@ -296,7 +302,11 @@ static recsys_status fit(recsys__fitting *fitting, recsys_error *error) {
   recsys__features f = {0};
   recsys__feature_fields fields = {recsys__text(ranker, LABELS), recsys__text(ranker, NUMBERS),
                                    recsys__text(ranker, TEXTS)};
-  recsys_status status = RECSYS_OK;
+  size_t n = fitting->x.by_user.columns;
+  recsys_status status =
+      recsys__fit_memory(fitting, recsys__ease_memory(n, recsys__number(ranker, ALPHA) > 0), n, error);
+  if (status)
+    return status;
   if (recsys__number(ranker, ALPHA) > 0 || recsys__number(ranker, NEW) == 0)
     status = recsys__features_make(&f, fitting->view, ranker->fingerprint, &fields, error);
   if (!status)

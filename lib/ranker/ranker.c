@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/text.h"
 #include "base/thread.h"
@@ -12,9 +13,9 @@
 #include "ranker/looks.h"
 
 static const recsys__algorithm *const algorithms[] = {
-    &recsys__ease,    &recsys__content, &recsys__slim,     &recsys__als,      &recsys__pure_svd,
-    &recsys__svd,     &recsys__bpr,     &recsys__vbpr,     &recsys__item_knn, &recsys__user_knn,
-    &recsys__rp3beta, &recsys__visual,  &recsys__category, &recsys__popular};
+    &recsys__auto,     &recsys__ease,    &recsys__content, &recsys__slim,     &recsys__als,
+    &recsys__pure_svd, &recsys__svd,     &recsys__bpr,     &recsys__vbpr,     &recsys__item_knn,
+    &recsys__user_knn, &recsys__rp3beta, &recsys__visual,  &recsys__category, &recsys__popular};
 
 const recsys__algorithm *recsys__algorithm_at(size_t index) {
   return index < sizeof algorithms / sizeof *algorithms ? algorithms[index] : NULL;
@@ -122,6 +123,7 @@ void recsys__fitted_release(recsys__fitted *f) {
   recsys__free(f->sums);
   recsys__free(f->by_popularity);
   recsys__learned_free(&f->learned);
+  recsys_ranker_close(f->chosen);
   recsys__free(f);
 }
 
@@ -196,14 +198,49 @@ static void count_ratings(recsys__fitted *f, const recsys__view *view) {
     qsort_r(f->by_popularity, f->n, sizeof *f->by_popularity, popularity_order, f);
 }
 
+/* Three quarters of the machine's memory, unless the caller says otherwise. */
+static uint64_t memory_limit_of(const recsys_fit_options *options) {
+  long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+  if (options->memory_limit)
+    return options->memory_limit;
+  return pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size / 4 * 3 : UINT64_MAX;
+}
+
+recsys_status recsys__fit_memory(const recsys__fitting *fitting, uint64_t need, size_t n, recsys_error *error) {
+  if (need <= fitting->memory_limit)
+    return RECSYS_OK;
+  return recsys__fail(error, RECSYS_ENOMEM, 0,
+                      "%s needs %llu MiB for %zu rated items, and the limit is %llu MiB; use als, or set memory_limit",
+                      fitting->ranker->algorithm->name, (unsigned long long)(need >> 20), n,
+                      (unsigned long long)(fitting->memory_limit >> 20));
+}
+
+static recsys_status fit_chosen(recsys__fitted *f, const recsys__fitting *fitting, recsys_error *error) {
+  recsys__choice choice = {0};
+  const recsys_ranker *ranker = fitting->ranker;
+  recsys_ranker_options options = {
+      .struct_size = sizeof options, .threads = ranker->threads, .fingerprint = ranker->fingerprint};
+  recsys_status status = ranker->algorithm->choose(fitting, &choice, error);
+  if (!status)
+    status = recsys__ranker_over(&f->chosen, ranker->core, choice.algorithm, &options, error);
+  if (!status)
+    status = recsys_ranker_fit(f->chosen, fitting->options, error);
+  memcpy(f->reason, choice.reason, sizeof f->reason);
+  return status;
+}
+
 static recsys_status learn(recsys__fitted *f, const recsys_ranker *ranker, const recsys__view *view,
                            const recsys_fit_options *options, recsys_error *error) {
-  recsys__fitting fitting = {.ranker = ranker, .view = view, .learned = &f->learned, .options = options};
+  recsys__fitting fitting = {.ranker = ranker,
+                             .view = view,
+                             .learned = &f->learned,
+                             .options = options,
+                             .memory_limit = memory_limit_of(options)};
   recsys_status status = recsys__fit_progress(&fitting, 0, 1, error);
-  if (!status && ranker->algorithm->fit) {
+  if (!status && (ranker->algorithm->fit || ranker->algorithm->choose)) {
     status = recsys__interactions_make(&fitting.x, view, error);
     if (!status)
-      status = ranker->algorithm->fit(&fitting, error);
+      status = ranker->algorithm->fit ? ranker->algorithm->fit(&fitting, error) : fit_chosen(f, &fitting, error);
     recsys__interactions_free(&fitting.x);
   }
   return status ? status : recsys__fit_progress(&fitting, 1, 1, error);
@@ -242,6 +279,9 @@ recsys_status recsys_ranker_describe(recsys_ranker *ranker, char *buffer, size_t
   json_t *json =
       json_pack("{s:s, s:b, s:I, s:f, s:o}", "algorithm", ranker->algorithm->name, "fitted", f != NULL, "items",
                 (json_int_t)(f ? f->n : 0), "mean_rating", f ? f->global_mean : 0.0, "parameters", json_object());
+  if (json && f && f->chosen)
+    json_object_set_new(json, "chosen",
+                        json_pack("{s:s, s:s}", "algorithm", f->chosen->algorithm->name, "reason", f->reason));
   recsys__fitted_release(f);
   if (json && !recsys__settings_describe(ranker->settings, ranker->algorithm->parameters,
                                          json_object_get(json, "parameters"))) {

@@ -26,6 +26,8 @@ typedef struct recsys__fitted {
   uint32_t *by_popularity;     /* indices into items: most ratings first, ties to the smaller id */
   double global_mean, largest; /* of all ratings; largest: 1 where there are none */
   recsys__learned learned;     /* empty for algorithms without `fit` */
+  recsys_ranker *chosen;       /* by `auto`: fitted, and asked instead; NULL: none */
+  char reason[128];            /* why it was chosen */
 } recsys__fitted;
 
 /* Where the ranker keeps its neighbour lists (looks.h). */
@@ -78,12 +80,21 @@ typedef struct recsys__fitting {
   recsys__interactions x;
   recsys__learned *learned; /* to be filled; freed by the caller, also after a failure */
   const recsys_fit_options *options;
+  uint64_t memory_limit; /* bytes */
 } recsys__fitting;
+
+/* What `auto` decides. */
+typedef struct recsys__choice {
+  const char *algorithm;
+  char reason[128];
+} recsys__choice;
 
 struct recsys__algorithm {
   const char *name;
   const recsys__parameter *parameters;
   bool predicts; /* its scores are ratings to expect */
+  /* Instead of everything below: which algorithm is fitted and asked. */
+  recsys_status (*choose)(const recsys__fitting *fitting, recsys__choice *choice, recsys_error *error);
   /* NULL: nothing but counts and sums is learned. */
   recsys_status (*fit)(recsys__fitting *fitting, recsys_error *error);
   /* Either: collects candidates as summands by item, with reasons for `explained`; */
@@ -99,6 +110,10 @@ const recsys__algorithm *recsys__algorithm_at(size_t index); /* NULL past the la
 /* A setting by its place in the algorithm's table. */
 double recsys__number(const recsys_ranker *ranker, size_t index);
 const char *recsys__text(const recsys_ranker *ranker, size_t index); /* NULL: not set */
+
+/* Bytes that fitting `ease` to n rated items takes at its peak; and a refusal of what does not fit. */
+uint64_t recsys__ease_memory(size_t n, bool features);
+recsys_status recsys__fit_memory(const recsys__fitting *fitting, uint64_t need, size_t n, recsys_error *error);
 
 /* Reports progress of fitting; RECSYS_ECANCELLED when the caller says so. */
 recsys_status recsys__fit_progress(const recsys__fitting *f, uint64_t done, uint64_t total, recsys_error *error);

@@ -9,7 +9,7 @@
 /* What all lists of one call share. */
 typedef struct call {
   recsys_ranker *ranker;
-  recsys__fitted *fitted;
+  recsys__fitted *fitted, *outer; /* outer: of `auto`, which holds the ranker that is asked; NULL */
   const recsys__view *view;
   recsys__filter *filter;
   recsys_recommend_options options;
@@ -41,6 +41,11 @@ static recsys_status call_begin(call *c, recsys_ranker *ranker, const recsys_rec
     return status;
   if (!(c->fitted = recsys__ranker_fitted(ranker)))
     return recsys__fail(error, RECSYS_ENOTFITTED, 0, "the ranker was not fitted; call recsys_ranker_fit first");
+  if (c->fitted->chosen) {
+    c->outer = c->fitted;
+    c->ranker = c->outer->chosen;
+    c->fitted = recsys__ranker_fitted(c->ranker);
+  }
   c->view = recsys__store_core_view(ranker->core);
   status = recsys__filter_compile(&c->filter, c->view, c->options.filter, error);
   if (!status && (recsys__filter_flags(c->filter) & (RECSYS_FILTER_MIN_SIMILARITY | RECSYS_FILTER_MAX_DISTANCE)))
@@ -55,6 +60,7 @@ static void call_end(call *c) {
   if (c->view)
     recsys__view_release(c->view);
   recsys__fitted_release(c->fitted);
+  recsys__fitted_release(c->outer);
 }
 
 /* -- histories */
@@ -364,7 +370,7 @@ recsys_status recsys_ranker_score(recsys_ranker *ranker, int64_t user, const int
     return recsys__fail(error, RECSYS_EINVAL, 0, "items or scores is NULL");
   recsys_status status = call_begin(&c, ranker, options, error);
   if (!status) {
-    recsys__request r = {.ranker = ranker,
+    recsys__request r = {.ranker = c.ranker,
                          .fitted = c.fitted,
                          .view = c.view,
                          .targets = c.options.targets,

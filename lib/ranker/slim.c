@@ -71,6 +71,9 @@ static recsys_status fit(recsys__fitting *fitting, recsys_error *error) {
   recsys__sparse by_user = {0}, by_item = {0}, columns = {0};
   size_t n = fitting->x.by_user.columns;
   bool binary = recsys__number(ranker, VALUES) != 0;
+  recsys_status status = recsys__fit_memory(fitting, (uint64_t)n * n * sizeof(double), n, error);
+  if (status)
+    return status;
   double *gram = recsys__alloc(n, n * sizeof *gram);
   l->shape = RECSYS__SPARSE;
   bool ok = gram && recsys__learned_axis(l, &fitting->x) && recsys__sparse_like(&by_user, &fitting->x.by_user);

@@ -128,11 +128,12 @@ FIELD(recsys_ranker_options, fingerprint, 8, 8);
 FIELD(recsys_ranker_options, log, 16, 8);
 FIELD(recsys_ranker_options, log_user, 24, 8);
 
-SIZE(recsys_fit_options, 24);
+SIZE(recsys_fit_options, 32);
 FIELD(recsys_fit_options, struct_size, 0, 4);
 FIELD(recsys_fit_options, flags, 4, 4);
 FIELD(recsys_fit_options, progress, 8, 8);
 FIELD(recsys_fit_options, progress_user, 16, 8);
+FIELD(recsys_fit_options, memory_limit, 24, 8);
 
 SIZE(recsys_recommend_options, 48);
 FIELD(recsys_recommend_options, struct_size, 0, 4);

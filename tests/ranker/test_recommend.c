@@ -2,6 +2,7 @@
 #include "catalogue.h"
 
 static const char *const algorithms[] = {
+    "auto",
     "visual neighbours=8",
     "category field=group",
     "popular",
@@ -354,11 +355,47 @@ START_TEST(described) {
 }
 END_TEST
 
+/* What does not fit the limit is refused before it is asked for, and says what to do. */
+START_TEST(memory_limit) {
+  static const char *const large[] = {"ease", "content", "slim"};
+  char text[1000];
+  recsys_fit_options options = {.struct_size = sizeof options, .memory_limit = 20000};
+  for (int i = 0; i < 3; i++) {
+    recsys_ranker *ranker = NULL;
+    ck_ok(recsys_ranker_create(&ranker, store, large[i], NULL, &error));
+    ck_fails(recsys_ranker_fit(ranker, &options, &error), RECSYS_ENOMEM, "use als");
+    ck_ok(recsys_ranker_fit(ranker, NULL, &error));
+    recsys_ranker_close(ranker);
+  }
+  /* auto: the catalogue has few ratings; with more, what the memory allows. */
+  recsys_ranker *ranker = open_ranker(store, "auto");
+  ck_ok(recsys_ranker_describe(ranker, text, sizeof text, NULL, &error));
+  ck_assert_msg(strstr(text, "\"chosen\":{\"algorithm\":\"content\""), "%s", text);
+  for (int64_t user = 100; user < 130; user++) {
+    int64_t users[40], items[40];
+    float values[40];
+    for (int64_t i = 0; i < 40; i++) {
+      users[i] = user;
+      items[i] = (user + i) % ITEMS;
+      values[i] = (float)(1 + (user * i) % 5);
+    }
+    ck_ok(recsys_store_put_ratings(store, users, items, values, NULL, 40, NULL, &error));
+  }
+  ck_ok(recsys_ranker_fit(ranker, NULL, &error));
+  ck_ok(recsys_ranker_describe(ranker, text, sizeof text, NULL, &error));
+  ck_assert_msg(strstr(text, "\"algorithm\":\"ease\""), "%s", text);
+  ck_ok(recsys_ranker_fit(ranker, &options, &error));
+  ck_ok(recsys_ranker_describe(ranker, text, sizeof text, NULL, &error));
+  ck_assert_msg(strstr(text, "\"algorithm\":\"als\""), "%s", text);
+  recsys_ranker_close(ranker);
+}
+END_TEST
+
 START_TEST(bad_parameters) {
   static const struct {
     const char *algorithm, *words;
   } bad[] = {
-      {"no-such", "there are ease"},
+      {"no-such", "there are auto, ease"},
       {"", "name"},
       {"ease lambda=0", "lambda"},
       {"ease lambda=x", "lambda"},
@@ -458,6 +495,7 @@ int main(void) {
   tcase_add_loop_test(all, cancelled_fits_change_nothing, 0, COUNT);
   tcase_add_loop_test(all, empty_store, 0, COUNT);
   tcase_add_loop_test(all, described, 0, COUNT);
+  tcase_add_test(all, memory_limit);
   tcase_add_test(all, bad_parameters);
   tcase_add_test(all, null_everywhere);
   tcase_add_test(all, category_targets);
