@@ -488,19 +488,33 @@ typedef struct recsys_ranker_options {
 } recsys_ranker_options;
 
 /**
- * Creates a ranker over a store. u is the user, r(u, i) a rating, sim the similarity of two items (their best pair of
- * pictures): the cosine, or for the Euclidean metric 1 / (1 + distance).
+ * Creates a ranker over a store: a name, and parameters as key=value. docs/rankers.md has every parameter with its
+ * default, lib/ranker/ each formula with its paper; recsys_ranker_describe tells what is set.
  *
- *  "visual"   item-based scoring by looks: score(j) = sum over rated i with r(u, i) >= threshold and j in N(i) of
- *             sim(i, j) x r(u, i), where N(i) = the nearest items of i.
- *             neighbours=40 (1..10000)  metric=cosine|euclidean  max_distance=none (in the metric's distance: 1 -
- * cosine, or Euclidean)  rating_threshold=mean|NUMBER (mean: the user's own)  within_labels=FIELD (N(i) only of items
- * that share a label of that field with i; default none) "category" score(j) = mean over the labels l of j of sim(t, j)
- * x a(u, l) for a target item t, where a is the user's mean rating of items with label l; if there is none, everybody's
- * mean for l; if nobody rated l, the global mean. Targets are given, or each item of the history, then summed with
- * weights r(u, t). The list is spread: places go round-robin over the target's labels by falling score, each filled by
- * its best items. field=FIELD (required)  metric=cosine|euclidean  spread=1|0 "popular"  by=count|mean (mean: (sum of
- * ratings + damping x global mean) / (count + damping))  damping=5
+ * - "auto": chosen at every fit: content or popular while there are few ratings, ease while it fits the memory, als
+ *
+ * - "ease": closed-form item-item weights over ratings, labels, numbers, names and pictures; "content": the same
+ *   features alone, so that items nobody rated are ranked, too
+ *
+ * - "als", "slim", "item-knn", "user-knn", "rp3beta", "pure-svd", "bpr", "vbpr": collaborative
+ *
+ * - "svd": ratings to expect; its scores are on the scale of the ratings
+ *
+ * - "visual": score(j) = sum over rated i with r(u, i) >= threshold and j in N(i) of sim(i, j) x r(u, i), N(i) = the
+ *   nearest items of i. neighbours=40 metric=cosine|euclidean max_distance=none|D (1 - cosine, or Euclidean)
+ *   rating_threshold=mean|NUMBER (mean: the user's own) within_labels=FIELD (N(i) only of items that share a label of
+ *   that field with i)
+ *
+ * - "category": score(j) = mean over the labels l of j of sim(t, j) x a(u, l) for a target item t, where a is the
+ *   user's mean rating of items with label l; if there is none, everybody's mean for l; if nobody rated l, the global
+ *   mean. Targets are given, or each item of the history, then summed with weights r(u, t). Places go round-robin over
+ *   the targets' labels by falling score, each filled by its best items. field=FIELD (required)
+ *   metric=cosine|euclidean spread=1|0
+ *
+ * - "popular": by=count|mean (mean: (sum of ratings + damping x global mean) / (count + damping)) damping=5
+ *
+ * u is the user, r(u, i) a rating, sim the similarity of two items' best pair of pictures: the cosine, or for the
+ * Euclidean metric 1 / (1 + distance).
  */
 RECSYS_API recsys_status recsys_ranker_create(recsys_ranker **ranker, recsys_store *store, const char *algorithm,
                                               const recsys_ranker_options *options, recsys_error *error);
@@ -539,8 +553,9 @@ RECSYS_API recsys_status recsys_ranker_recommend(recsys_ranker *ranker, const in
                                                  uint32_t *counts, recsys_status *statuses, recsys_error *error);
 
 /** The same for n histories that are passed in (guests, sessions): history h is items[offsets[h] .. offsets[h + 1] -
- * 1], offsets[0] = 0, rising, n + 1 of them. ratings NULL: all 1; times NULL: all 0. The history is the whole one, not
- * a change to what is stored. The same history gives the same list as recsys_ranker_recommend. */
+ * 1], offsets[0] = 0, rising, n + 1 of them. ratings NULL: every entry counts as liked, as the largest rating of the
+ * store; times NULL: all 0. The history is the whole one, not a change to what is stored. The same history gives the
+ * same list as recsys_ranker_recommend. */
 RECSYS_API recsys_status recsys_ranker_recommend_from(recsys_ranker *ranker, const uint64_t *offsets,
                                                       const int64_t *items, const float *ratings, const int64_t *times,
                                                       size_t n, size_t k, const recsys_recommend_options *options,

@@ -14,7 +14,7 @@
 
 static const args_option options[] = {
     {"ranker", "ALGORITHM",
-     "how to rank (default visual): ease, content, als, slim, item-knn, user-knn, rp3beta, pure-svd, svd,\n"
+     "how to rank (default visual): auto, ease, content, als, slim, item-knn, user-knn, rp3beta, pure-svd, svd,\n"
      "bpr, vbpr (docs/rankers.md has their parameters), or\n"
      "\"visual neighbours=40 metric=cosine max_distance=none rating_threshold=mean within_labels=FIELD\"\n"
      "\"category field=FIELD metric=cosine spread=1\"\n"
