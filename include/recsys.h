@@ -599,6 +599,16 @@ RECSYS_API recsys_status recsys_ranker_explain_from(recsys_ranker *ranker, const
 RECSYS_API recsys_status recsys_ranker_describe(recsys_ranker *ranker, char *buffer, size_t size, size_t *length,
                                                 recsys_error *error);
 
+/** Writes what was fitted to one safetensors file (docs/formats-ranker.md), through a temporary file and a rename. Of
+ * "auto" it is the algorithm that was chosen. */
+RECSYS_API recsys_status recsys_ranker_save(recsys_ranker *ranker, const char *path, recsys_error *error);
+
+/** A fitted ranker from such a file, over a store that may have grown since: histories are folded in as ever. A store
+ * that has fewer than half of the rated items is another one: RECSYS_EMISMATCH. A damaged file is RECSYS_EFORMAT, one
+ * of a newer format RECSYS_EVERSION. options as for recsys_ranker_create. */
+RECSYS_API recsys_status recsys_ranker_open(recsys_ranker **ranker, recsys_store *store, const char *path,
+                                            const recsys_ranker_options *options, recsys_error *error);
+
 RECSYS_API void recsys_ranker_close(recsys_ranker *ranker);
 
 /* ---- Evaluation: how good is a list? ---------------------------------------------------------------------------- */

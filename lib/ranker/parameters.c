@@ -72,6 +72,49 @@ recsys_status recsys__settings_parse(recsys__setting **out, const recsys__parame
   return status ? status : finish(table, params, error);
 }
 
+static recsys_status restore(recsys__setting *s, const recsys__parameter *p, const json_t *json, recsys_error *error) {
+  const char *word = json_string_value(json);
+  double value = json_number_value(json);
+  bool ok = true;
+  if (!json || json_is_null(json))
+    return RECSYS_OK;
+  if (p->kind == RECSYS__TEXT || p->kind == RECSYS__TEXTS) {
+    if (word && !(s->text = recsys__strdup(word)))
+      return recsys__no_memory(error, "the parameters");
+    ok = word != NULL;
+  } else if (p->kind == RECSYS__WORD) {
+    size_t i = 0;
+    while (word && p->words[i] && strcmp(p->words[i], word) != 0)
+      i++;
+    ok = word && p->words[i];
+    s->value = (double)i;
+  } else if (word) {
+    ok = p->words && !strcmp(word, p->words[0]);
+  } else {
+    ok = json_is_number(json) && value >= p->min && value <= p->max;
+    s->value = value;
+  }
+  return ok ? RECSYS_OK : recsys__fail(error, RECSYS_EFORMAT, 0, "the file's parameter %s is impossible", p->key);
+}
+
+recsys_status recsys__settings_restore(recsys__setting **out, const recsys__parameter *table, const json_t *json,
+                                       recsys_error *error) {
+  size_t n = 0;
+  recsys_status status = RECSYS_OK;
+  while (table[n].key)
+    n++;
+  recsys__setting *settings = *out = recsys__calloc(n + 1, sizeof *settings);
+  if (!settings)
+    return recsys__no_memory(error, "the parameters");
+  for (size_t i = 0; i < n && !status; i++) {
+    settings[i].value = table[i].value;
+    status = restore(&settings[i], &table[i], json_object_get(json, table[i].key), error);
+    if (!status && table[i].kind == RECSYS__TEXT && table[i].min > 0 && !settings[i].text)
+      status = recsys__fail(error, RECSYS_EFORMAT, 0, "the file lacks the parameter %s", table[i].key);
+  }
+  return status;
+}
+
 void recsys__settings_free(recsys__setting *settings, const recsys__parameter *table) {
   for (size_t i = 0; settings && table[i].key; i++)
     recsys__free(settings[i].text);

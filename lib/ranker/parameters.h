@@ -32,6 +32,10 @@ typedef struct recsys__setting {
 /* Settings in the order of the table, from a parsed string; freed with recsys__settings_free, also after a failure. */
 recsys_status recsys__settings_parse(recsys__setting **out, const recsys__parameter *table, recsys__params *params,
                                      recsys_error *error);
+/* Settings from the JSON object that recsys__settings_describe made; what it lacks keeps its default. RECSYS_EFORMAT
+ * where a value is impossible. */
+recsys_status recsys__settings_restore(recsys__setting **out, const recsys__parameter *table, const json_t *json,
+                                       recsys_error *error);
 void recsys__settings_free(recsys__setting *settings, const recsys__parameter *table);
 /* Adds each setting to a JSON object; false: out of memory. */
 bool recsys__settings_describe(const recsys__setting *settings, const recsys__parameter *table, json_t *json);

@@ -29,6 +29,13 @@ const char *recsys__text(const recsys_ranker *ranker, size_t index) {
   return ranker->settings[index].text;
 }
 
+static const recsys__algorithm *find_algorithm(const char *name) {
+  for (size_t i = 0; recsys__algorithm_at(i); i++)
+    if (!strcmp(recsys__algorithm_at(i)->name, name))
+      return recsys__algorithm_at(i);
+  return NULL;
+}
+
 static recsys_status no_algorithm(const char *name, recsys_error *error) {
   char names[200] = "";
   for (size_t i = 0, length = 0; recsys__algorithm_at(i); i++)
@@ -42,27 +49,24 @@ static recsys_status parse(recsys_ranker *ranker, const char *text, recsys_error
   recsys_status status = recsys__params_parse(&params, text, error);
   if (status)
     return status;
-  for (size_t i = 0; recsys__algorithm_at(i); i++)
-    if (!strcmp(recsys__algorithm_at(i)->name, params.name))
-      ranker->algorithm = recsys__algorithm_at(i);
+  ranker->algorithm = find_algorithm(params.name);
   status = ranker->algorithm ? recsys__settings_parse(&ranker->settings, ranker->algorithm->parameters, &params, error)
                              : no_algorithm(params.name, error);
   recsys__params_free(&params);
   return status;
 }
 
-recsys_status recsys__ranker_over(recsys_ranker **out, recsys__store_core *core, const char *algorithm,
-                                  const recsys_ranker_options *options, recsys_error *error) {
+/* A handle without an algorithm yet. */
+static recsys_status new_ranker(recsys_ranker **out, recsys__store_core *core, const recsys_ranker_options *options,
+                                const char *fingerprint, recsys_error *error) {
   recsys_ranker_options mine;
-  *out = NULL;
   recsys_status status = recsys__options_copy(&mine, sizeof mine, options, "recsys_ranker_options", error);
   if (status)
     return status;
   recsys_ranker *ranker = recsys__calloc(1, sizeof *ranker);
-  if (!ranker)
-    return recsys__no_memory(error, "the ranker");
-  ranker->looks = recsys__calloc(1, sizeof *ranker->looks);
-  if (!ranker->looks) {
+  if (ranker)
+    ranker->looks = recsys__calloc(1, sizeof *ranker->looks);
+  if (!ranker || !ranker->looks) {
     recsys__free(ranker);
     return recsys__no_memory(error, "the ranker");
   }
@@ -70,15 +74,42 @@ recsys_status recsys__ranker_over(recsys_ranker **out, recsys__store_core *core,
   recsys__lock_init(&ranker->looks->lock);
   ranker->core = recsys__store_core_share(core);
   ranker->threads = recsys__thread_count(mine.threads);
-  status = parse(ranker, algorithm, error);
-  if (!status && mine.fingerprint && !(ranker->fingerprint = recsys__strdup(mine.fingerprint)))
-    status = recsys__no_memory(error, "the ranker");
-  if (status) {
-    recsys_ranker_close(ranker);
-    return status;
-  }
+  fingerprint = mine.fingerprint ? mine.fingerprint : fingerprint;
   *out = ranker;
-  return recsys__ok(error);
+  if (fingerprint && !(ranker->fingerprint = recsys__strdup(fingerprint)))
+    return recsys__no_memory(error, "the ranker");
+  return RECSYS_OK;
+}
+
+static recsys_status keep_or_close(recsys_ranker **out, recsys_status status, recsys_error *error) {
+  if (!status)
+    return recsys__ok(error);
+  recsys_ranker_close(*out);
+  *out = NULL;
+  return status;
+}
+
+recsys_status recsys__ranker_over(recsys_ranker **out, recsys__store_core *core, const char *algorithm,
+                                  const recsys_ranker_options *options, recsys_error *error) {
+  *out = NULL;
+  recsys_status status = new_ranker(out, core, options, NULL, error);
+  if (!status)
+    status = parse(*out, algorithm, error);
+  return keep_or_close(out, status, error);
+}
+
+recsys_status recsys__ranker_restore(recsys_ranker **out, recsys__store_core *core, const char *algorithm,
+                                     const json_t *parameters, const char *fingerprint,
+                                     const recsys_ranker_options *options, recsys_error *error) {
+  *out = NULL;
+  recsys_status status = new_ranker(out, core, options, fingerprint, error);
+  if (!status)
+    (*out)->algorithm = find_algorithm(algorithm);
+  if (!status && !(*out)->algorithm)
+    status = no_algorithm(algorithm, error);
+  if (!status)
+    status = recsys__settings_restore(&(*out)->settings, (*out)->algorithm->parameters, parameters, error);
+  return keep_or_close(out, status, error);
 }
 
 recsys_status recsys_ranker_create(recsys_ranker **out, recsys_store *store, const char *algorithm,
@@ -192,10 +223,21 @@ static void count_ratings(recsys__fitted *f, const recsys__view *view) {
   }
   f->global_mean = count > 0 ? sum / count : 0;
   f->largest = f->largest > 0 ? f->largest : 1;
+}
+
+bool recsys__fitted_publish(recsys_ranker *ranker, recsys__fitted *f) {
+  if (!f->by_popularity && !(f->by_popularity = recsys__alloc(f->n, sizeof *f->by_popularity)))
+    return false;
   for (size_t i = 0; i < f->n; i++)
     f->by_popularity[i] = (uint32_t)i;
   if (f->n)
     qsort_r(f->by_popularity, f->n, sizeof *f->by_popularity, popularity_order, f);
+  recsys__lock_take(&ranker->latch);
+  recsys__fitted *old = ranker->fitted;
+  ranker->fitted = f;
+  recsys__lock_give(&ranker->latch);
+  recsys__fitted_release(old);
+  return true;
 }
 
 /* Three quarters of the machine's memory, unless the caller says otherwise. */
@@ -263,11 +305,10 @@ recsys_status recsys_ranker_fit(recsys_ranker *ranker, const recsys_fit_options 
     recsys__fitted_release(f);
     return status;
   }
-  recsys__lock_take(&ranker->latch);
-  recsys__fitted *old = ranker->fitted;
-  ranker->fitted = f;
-  recsys__lock_give(&ranker->latch);
-  recsys__fitted_release(old);
+  if (!recsys__fitted_publish(ranker, f)) {
+    recsys__fitted_release(f);
+    return recsys__no_memory(error, "the fitted ranker");
+  }
   return recsys__ok(error);
 }
 

@@ -134,6 +134,11 @@ recsys_status recsys__neighbours(const recsys__request *r, int64_t item, size_t 
 /* A ranker over a core (shared); and whether its scores are ratings to expect. */
 recsys_status recsys__ranker_over(recsys_ranker **out, recsys__store_core *core, const char *algorithm,
                                   const recsys_ranker_options *options, recsys_error *error);
+/* The same from what a file says; and the ranker's state from it (taken over; false: out of memory). */
+recsys_status recsys__ranker_restore(recsys_ranker **out, recsys__store_core *core, const char *algorithm,
+                                     const json_t *parameters, const char *fingerprint,
+                                     const recsys_ranker_options *options, recsys_error *error);
+bool recsys__fitted_publish(recsys_ranker *ranker, recsys__fitted *fitted);
 bool recsys__ranker_predicts(const recsys_ranker *ranker);
 size_t recsys__fitted_index(const recsys__fitted *fitted, int64_t item); /* n: not there */
 recsys__fitted *recsys__ranker_fitted(recsys_ranker *ranker);            /* retained; NULL: not fitted */
