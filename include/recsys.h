@@ -532,14 +532,23 @@ typedef struct recsys_fit_options {
 RECSYS_API recsys_status recsys_ranker_fit(recsys_ranker *ranker, const recsys_fit_options *options,
                                            recsys_error *error);
 
+enum {
+  RECSYS_RECOMMEND_UNIQUE = 1 /**< of items whose pictures are nearly the same (cosine >= 0.999), only the best one */
+};
+
 typedef struct recsys_recommend_options {
   uint32_t struct_size;
-  uint32_t flags;              /**< zero */
+  uint32_t flags;              /**< RECSYS_RECOMMEND_... */
   const recsys_filter *filter; /**< NULL: everything that was not rated passes */
   const int64_t *targets;      /**< "category": what the lists are for; NULL: each item of the history */
   uint64_t n_targets;
   recsys_progress_fn progress;
   void *progress_user;
+  double diversity;        /**< 0..1: weight of being unlike what is listed already, by the pictures (maximal marginal
+                                relevance over the best 10 k + 50); the list is then not in the order of its scores */
+  const char *label_field; /**< with max_per_label: at most so many entries share a label of this field */
+  uint32_t max_per_label;  /**< 0: no limit */
+  uint32_t reserved;       /**< zero */
 } recsys_recommend_options;
 
 /** The best k items for each of users[n], from the history that the store holds now: ids and scores n x k, scores

@@ -26,6 +26,9 @@ static const args_option options[] = {
      "--history SKU-00123:5,SKU-00456:3"},
     {"target", "ITEM,...", "for the ranker category: rank for these items instead of the whole history",
      "--target SKU-00123"},
+    {"diversity", "WEIGHT", "0 to 1: how much an entry should look unlike those before it", "--diversity 0.3"},
+    {"unique", NULL, "of items with nearly the same picture list only the best one", "--unique"},
+    {"max-per", "FIELD=N", "at most N entries share a label of FIELD", "--max-per kind=3"},
     {"rated", NULL, "items that the user has rated may return", "--rated"},
     {"reasons", "N", "items of the history to name as reasons of each entry (default 2)", "--reasons 0"},
     {0},
@@ -186,6 +189,26 @@ static int fit(job *j, const char *algorithm) {
   return status ? say_error(&error) : DONE;
 }
 
+/* --diversity, --unique, --max-per. */
+static int read_variety(job *j) {
+  static char field[256];
+  const char *limit = args_get(j->a, "max-per", NULL), *sign = limit ? strrchr(limit, '=') : NULL;
+  if (!args_real(j->a, "diversity", 0, 1, &j->how.diversity))
+    return MISUSED;
+  j->how.flags = args_has(j->a, "unique") ? RECSYS_RECOMMEND_UNIQUE : 0;
+  if (!limit)
+    return DONE;
+  char *end = NULL;
+  unsigned long n = sign ? strtoul(sign + 1, &end, 10) : 0;
+  if (!sign || sign == limit || (size_t)(sign - limit) >= sizeof field || !n || n > 1000000 || *end)
+    return args_misuse(j->a, "--max-per takes FIELD=N: kind=3");
+  memcpy(field, limit, (size_t)(sign - limit));
+  field[sign - limit] = 0;
+  j->how.label_field = field;
+  j->how.max_per_label = (uint32_t)n;
+  return DONE;
+}
+
 static int rank(job *j, const store_facts *facts) {
   progress p;
   int64_t *targets = NULL;
@@ -195,7 +218,9 @@ static int rank(job *j, const store_facts *facts) {
     return code;
   j->how = (recsys_recommend_options){
       .struct_size = sizeof j->how, .filter = &w.filter, .progress = progress_callback, .progress_user = &p};
-  code = read_targets(j, &targets);
+  code = read_variety(j);
+  if (!code)
+    code = read_targets(j, &targets);
   if (!code)
     code = fit(j, j->report->ranker);
   progress_begin(&p, "Ranking", "lists", 0, 0);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/thread.h"
+#include "ranker/diverse.h"
 #include "ranker/ranker.h"
 
 /* What all lists of one call share. */
@@ -37,6 +38,13 @@ static recsys_status call_begin(call *c, recsys_ranker *ranker, const recsys_rec
   for (size_t i = 0; !status && i < c->options.n_targets; i++)
     if (c->options.targets[i] < 0)
       status = recsys__fail(error, RECSYS_EINVAL, (int32_t)i, "targets[%zu] is negative; ids are 0 or larger", i);
+  if (!status && !(c->options.diversity >= 0 && c->options.diversity <= 1))
+    status = recsys__fail(error, RECSYS_EINVAL, 0, "diversity is %g; it lies in 0..1", c->options.diversity);
+  if (!status && c->options.flags > RECSYS_RECOMMEND_UNIQUE)
+    status = recsys__fail(error, RECSYS_EUNSUPPORTED, 0, "flags %u: this library knows RECSYS_RECOMMEND_UNIQUE",
+                          c->options.flags);
+  if (!status && c->options.max_per_label && !c->options.label_field)
+    status = recsys__fail(error, RECSYS_EINVAL, 0, "max_per_label needs a label_field");
   if (status)
     return status;
   if (!(c->fitted = recsys__ranker_fitted(ranker)))
@@ -152,19 +160,20 @@ static bool is_listed(const call *c, size_t list, size_t personal, int64_t item)
   return false;
 }
 
-/* Popular items, then those nobody rated, by id, in the places that are left. */
-static void fill(call *c, const recsys__request *r, size_t list) {
+/* Popular items, then those nobody rated, by id, in the places that are left. d: NULL, or what they must keep to. */
+static void fill(call *c, const recsys__request *r, size_t list, recsys__diverse *d) {
   size_t personal = c->counts[list];
   const recsys__fitted *f = c->fitted;
   for (size_t i = 0; i < f->n && c->counts[list] < c->k; i++) {
     int64_t item = f->items[f->by_popularity[i]];
-    if (may_appear(c, r, item) && !is_target(r, item) && !is_listed(c, list, personal, item))
+    if (may_appear(c, r, item) && !is_target(r, item) && !is_listed(c, list, personal, item) &&
+        (!d || recsys__diverse_admit(d, item)))
       put(c, list, item, 0);
   }
   int64_t item = -1;
   while (c->counts[list] < c->k && recsys__view_items(c->view, item, &item, 1) == 1)
     if (recsys__fitted_index(f, item) == f->n && may_appear(c, r, item) && !is_target(r, item) &&
-        !is_listed(c, list, personal, item))
+        !is_listed(c, list, personal, item) && (!d || recsys__diverse_admit(d, item)))
       put(c, list, item, 0);
 }
 
@@ -193,19 +202,19 @@ static void sift_down(recsys__candidate *heap, size_t at, size_t n) {
 
 /* The same for the best k only: whether an item may appear is asked of few. The heap (worst on top) grows at the
  * front of the list. */
-static size_t pass_best(const call *c, recsys__request *r, size_t count) {
+static size_t pass_best(const call *c, recsys__request *r, size_t count, size_t k) {
   recsys__candidate *list = r->candidates;
   size_t n = 0;
-  if (c->k >= count / 4)
+  if (k >= count / 4)
     return pass(c, r, count);
-  for (size_t i = 0; i < count && c->k; i++) {
+  for (size_t i = 0; i < count && k; i++) {
     recsys__candidate one = list[i];
-    if ((n == c->k && recsys__candidate_order(&one, &list[0]) >= 0) || is_target(r, one.item) ||
+    if ((n == k && recsys__candidate_order(&one, &list[0]) >= 0) || is_target(r, one.item) ||
         !may_appear(c, r, one.item))
       continue;
-    if (n < c->k) {
+    if (n < k) {
       list[n++] = one;
-      for (size_t at = n == c->k ? n / 2 : 0; at-- > 0;)
+      for (size_t at = n == k ? n / 2 : 0; at-- > 0;)
         sift_down(list, at, n);
     } else {
       list[0] = one;
@@ -217,29 +226,65 @@ static size_t pass_best(const call *c, recsys__request *r, size_t count) {
   return n;
 }
 
-static recsys_status make_list(call *c, recsys__request *r, size_t list) {
-  size_t n = 0;
-  recsys_status status = recsys__request_score(r, NULL);
-  if (status)
-    return status;
+/* The candidates that may appear, in the list's order: all, or as many as diversity chooses from. */
+static recsys_status order(call *c, recsys__request *r, size_t *n, bool diverse) {
+  size_t wanted = diverse && c->k < SIZE_MAX / 16 ? 10 * c->k + 50 : c->k;
+  *n = 0;
   for (size_t i = 0; i < r->count; i++)
     if (r->candidates[i].score != 0)
-      r->candidates[n++] = r->candidates[i];
-  if (c->ranker->algorithm->arrange)
-    n = pass(c, r, n);
-  else
-    n = pass_best(c, r, n);
-  if (n && c->ranker->algorithm->arrange && (status = c->ranker->algorithm->arrange(r, r->candidates, n, NULL)))
-    return status;
+      r->candidates[(*n)++] = r->candidates[i];
+  if (!c->ranker->algorithm->arrange) {
+    *n = pass_best(c, r, *n, wanted);
+    return RECSYS_OK;
+  }
+  *n = pass(c, r, *n);
+  return *n ? c->ranker->algorithm->arrange(r, r->candidates, *n, NULL) : RECSYS_OK;
+}
+
+/* Chooses among the ordered candidates; an order of the algorithm's own is kept. */
+static size_t diversify(const call *c, recsys__request *r, recsys__diverse *d, size_t n, double *scratch) {
+  size_t kept = 0;
+  if (!c->ranker->algorithm->arrange)
+    return recsys__diverse_pick(d, r->candidates, n, c->k, scratch);
+  for (size_t i = 0; i < n && kept < c->k; i++)
+    if (recsys__diverse_admit(d, r->candidates[i].item))
+      r->candidates[kept++] = r->candidates[i];
+  return kept;
+}
+
+static recsys_status put_list(call *c, recsys__request *r, size_t list, size_t n, recsys__diverse *d) {
   for (size_t i = 0; i < n && c->counts[list] < c->k; i++)
     put(c, list, r->candidates[i].item, r->candidates[i].score);
   if (c->counts[list] == c->k)
     return RECSYS_OK;
   size_t personal = c->counts[list];
-  fill(c, r, list);
+  fill(c, r, list, d);
   if (strcmp(c->ranker->algorithm->name, "popular") != 0 && c->counts[list] > personal)
     return RECSYS_NOTE_FALLBACK_POPULAR;
   return c->counts[list] < c->k ? RECSYS_NOTE_SHORT : RECSYS_OK;
+}
+
+static recsys_status make_list(call *c, recsys__request *r, size_t list) {
+  bool diverse = recsys__diverse_asked(&c->options);
+  recsys__diverse d;
+  size_t n = 0;
+  recsys_status status = recsys__request_score(r, NULL);
+  if (!status)
+    status = order(c, r, &n, diverse);
+  if (status || !diverse)
+    return status ? status : put_list(c, r, list, n, NULL);
+  int64_t *listed = recsys__alloc(c->k, sizeof *listed);
+  double *scratch = recsys__alloc(n, 2 * sizeof *scratch);
+  if (listed && scratch) {
+    recsys__diverse_begin(&d, c->ranker, c->view, &c->options, listed);
+    n = diversify(c, r, &d, n, scratch);
+    status = put_list(c, r, list, n, &d);
+  } else {
+    status = RECSYS_ENOMEM;
+  }
+  recsys__free(listed);
+  recsys__free(scratch);
+  return status;
 }
 
 static void one_list(void *context, size_t part) {

@@ -135,7 +135,7 @@ FIELD(recsys_fit_options, progress, 8, 8);
 FIELD(recsys_fit_options, progress_user, 16, 8);
 FIELD(recsys_fit_options, memory_limit, 24, 8);
 
-SIZE(recsys_recommend_options, 48);
+SIZE(recsys_recommend_options, 72);
 FIELD(recsys_recommend_options, struct_size, 0, 4);
 FIELD(recsys_recommend_options, flags, 4, 4);
 FIELD(recsys_recommend_options, filter, 8, 8);
@@ -143,6 +143,10 @@ FIELD(recsys_recommend_options, targets, 16, 8);
 FIELD(recsys_recommend_options, n_targets, 24, 8);
 FIELD(recsys_recommend_options, progress, 32, 8);
 FIELD(recsys_recommend_options, progress_user, 40, 8);
+FIELD(recsys_recommend_options, diversity, 48, 8);
+FIELD(recsys_recommend_options, label_field, 56, 8);
+FIELD(recsys_recommend_options, max_per_label, 64, 4);
+FIELD(recsys_recommend_options, reserved, 68, 4);
 
 SIZE(recsys_reason, 64);
 FIELD(recsys_reason, kind, 0, 4);
@@ -241,6 +245,7 @@ VALUE(RECSYS_FILTER_MAX_DISTANCE, 4);
 VALUE(RECSYS_FILTER_RATED, 8);
 VALUE(RECSYS_METRIC_COSINE, 0);
 VALUE(RECSYS_METRIC_EUCLIDEAN, 1);
+VALUE(RECSYS_RECOMMEND_UNIQUE, 1);
 VALUE(RECSYS_REASON_ITEM, 1);
 VALUE(RECSYS_REASON_CONSTANT, 2);
 VALUE(RECSYS_PART_TRAIN, 0);

@@ -355,6 +355,113 @@ START_TEST(described) {
 }
 END_TEST
 
+static double cosine_of(int64_t a, int64_t b) {
+  double best = -1;
+  for (int p = 0; p <= (a % 7 == 0); p++)
+    for (int q = 0; q <= (b % 7 == 0); q++) {
+      float x[DIM], y[DIM];
+      double dot = 0, aa = 0, bb = 0;
+      row_of(a, p, x, DIM);
+      row_of(b, q, y, DIM);
+      for (int d = 0; d < DIM; d++) {
+        dot += (double)x[d] * (double)y[d];
+        aa += (double)x[d] * (double)x[d];
+        bb += (double)y[d] * (double)y[d];
+      }
+      best = fmax(best, dot / sqrt(aa * bb));
+    }
+  return has_picture(a) && has_picture(b) ? best : 0;
+}
+
+/* The rule stated anew over the whole list, which is shorter than what the library chooses from. */
+START_TEST(maximal_marginal_relevance) {
+  enum { FEW = 6 };
+  recsys_ranker *ranker = open_ranker(store, "popular by=mean");
+  recsys_recommend_options options = {.struct_size = sizeof options, .diversity = 0.6};
+  int64_t user = 3, all[ITEMS], ids[FEW], chosen[FEW];
+  double scores[ITEMS], got[FEW];
+  uint32_t n, count;
+  ck_ok(recsys_ranker_recommend(ranker, &user, 1, ITEMS, NULL, all, scores, &n, NULL, &error));
+  while (n && scores[n - 1] == 0)
+    n--; /* those that fill up are no candidates */
+  for (int place = 0; place < FEW; place++) {
+    double most = -INFINITY;
+    for (uint32_t i = 0; i < n; i++) {
+      double nearest = place ? -1 : 0, value = 1 - (scores[0] - scores[i]) / (scores[0] - scores[n - 1]);
+      bool taken = false;
+      for (int s = 0; s < place; s++) {
+        nearest = fmax(nearest, cosine_of(all[i], chosen[s]));
+        taken |= chosen[s] == all[i];
+      }
+      if (!taken && 0.4 * value - 0.6 * nearest > most) {
+        most = 0.4 * value - 0.6 * nearest;
+        chosen[place] = all[i];
+      }
+    }
+  }
+  ck_ok(recsys_ranker_recommend(ranker, &user, 1, FEW, &options, ids, got, &count, NULL, &error));
+  ck_assert_uint_eq(count, FEW);
+  ck_assert_mem_eq(ids, chosen, sizeof ids);
+  recsys_ranker_close(ranker);
+}
+END_TEST
+
+START_TEST(labels_and_twins_are_limited) {
+  recsys_ranker *ranker = open_ranker(store, algorithms[_i]);
+  int64_t user = 5, twin = 900, ids[ITEMS];
+  double scores[ITEMS];
+  uint32_t count;
+  float row[DIM];
+  recsys_recommend_options options = {.struct_size = sizeof options, .label_field = "group", .max_per_label = 2};
+  ck_ok(recsys_ranker_recommend(ranker, &user, 1, ITEMS, &options, ids, scores, &count, NULL, &error));
+  int groups[4] = {0};
+  ck_assert_uint_ge(count, 3);
+  for (uint32_t i = 0; i < count; i++) {
+    groups[ids[i] % 4]++;
+    if (ids[i] / 4 % 4 != ids[i] % 4)
+      groups[ids[i] / 4 % 4]++;
+  }
+  for (int g = 0; g < 4; g++)
+    ck_assert_int_le(groups[g], 2);
+  /* An item with the picture of another one: only one of them is listed. */
+  ck_ok(recsys_ranker_recommend(ranker, &user, 1, ITEMS, NULL, ids, scores, &count, NULL, &error));
+  int64_t original = ids[0];
+  for (uint32_t i = 0; i < count && !has_picture(original); i++)
+    original = ids[i];
+  row_of(original, 0, row, DIM);
+  ck_ok(recsys_store_put_embeddings(store, "space", DIM, &twin, NULL, row, 1, &error));
+  ck_ok(recsys_ranker_fit(ranker, NULL, &error));
+  options = (recsys_recommend_options){.struct_size = sizeof options, .flags = RECSYS_RECOMMEND_UNIQUE};
+  int seen = 0;
+  ck_ok(recsys_ranker_recommend(ranker, &user, 1, ITEMS, &options, ids, scores, &count, NULL, &error));
+  for (uint32_t i = 0; i < count; i++)
+    seen += ids[i] == original || ids[i] == twin;
+  ck_assert_int_eq(seen, 1);
+  recsys_ranker_close(ranker);
+}
+END_TEST
+
+START_TEST(impossible_options) {
+  recsys_ranker *ranker = open_ranker(store, "popular");
+  int64_t user = 1, ids[K];
+  double scores[K];
+  uint32_t count;
+  recsys_recommend_options options = {.struct_size = sizeof options, .diversity = 1.5};
+  ck_fails(recsys_ranker_recommend(ranker, &user, 1, K, &options, ids, scores, &count, NULL, &error), RECSYS_EINVAL,
+           "diversity");
+  options.diversity = NAN;
+  ck_fails(recsys_ranker_recommend(ranker, &user, 1, K, &options, ids, scores, &count, NULL, &error), RECSYS_EINVAL,
+           "diversity");
+  options = (recsys_recommend_options){.struct_size = sizeof options, .max_per_label = 1};
+  ck_fails(recsys_ranker_recommend(ranker, &user, 1, K, &options, ids, scores, &count, NULL, &error), RECSYS_EINVAL,
+           "label_field");
+  options = (recsys_recommend_options){.struct_size = sizeof options, .flags = 8};
+  ck_fails(recsys_ranker_recommend(ranker, &user, 1, K, &options, ids, scores, &count, NULL, &error),
+           RECSYS_EUNSUPPORTED, "flags");
+  recsys_ranker_close(ranker);
+}
+END_TEST
+
 /* What does not fit the limit is refused before it is asked for, and says what to do. */
 START_TEST(memory_limit) {
   static const char *const large[] = {"ease", "content", "slim"};
@@ -495,6 +602,9 @@ int main(void) {
   tcase_add_loop_test(all, cancelled_fits_change_nothing, 0, COUNT);
   tcase_add_loop_test(all, empty_store, 0, COUNT);
   tcase_add_loop_test(all, described, 0, COUNT);
+  tcase_add_test(all, maximal_marginal_relevance);
+  tcase_add_loop_test(all, labels_and_twins_are_limited, 0, COUNT);
+  tcase_add_test(all, impossible_options);
   tcase_add_test(all, memory_limit);
   tcase_add_test(all, bad_parameters);
   tcase_add_test(all, null_everywhere);
