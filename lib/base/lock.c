@@ -1,17 +1,25 @@
 /* The list of all locks, and what a fork does with them. */
 #include "base/lock.h"
 
+#include <stdatomic.h>
 #include <stddef.h>
 
 static pthread_mutex_t list_mutex = PTHREAD_MUTEX_INITIALIZER;
 static recsys__lock *list;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-/* A thread that forks while it holds a lock itself (in a callback) goes on without it: EDEADLK. */
+static uintptr_t self(void) {
+  return (uintptr_t)pthread_self();
+}
+
+/* A thread that forks while it holds a lock itself (in a callback) goes on without it. */
 static void take_all(bool outer) {
   for (recsys__lock *lock = list; lock; lock = lock->next)
-    if (lock->outer == outer)
-      lock->forking = pthread_mutex_lock(&lock->mutex) == 0;
+    if (lock->outer == outer) {
+      lock->forking = atomic_load(&lock->owner) != self();
+      if (lock->forking)
+        pthread_mutex_lock(&lock->mutex);
+    }
 }
 
 static void before_fork(void) {
@@ -23,6 +31,7 @@ static void before_fork(void) {
   take_all(false);
 }
 
+/* In parent and child alike: the forking thread, which lives on in both, gives back what it took. */
 static void after_fork(void) {
   for (recsys__lock *lock = list; lock; lock = lock->next)
     if (lock->forking) {
@@ -32,32 +41,14 @@ static void after_fork(void) {
   pthread_mutex_unlock(&list_mutex);
 }
 
-static void error_checked(pthread_mutex_t *mutex) {
-  pthread_mutexattr_t attributes;
-  pthread_mutexattr_init(&attributes);
-  pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ERRORCHECK);
-  pthread_mutex_init(mutex, &attributes);
-  pthread_mutexattr_destroy(&attributes);
-}
-
-/* The child's thread has another number than the one that took the locks, so they are made anew: nobody else is here.
- */
-static void in_child(void) {
-  for (recsys__lock *lock = list; lock; lock = lock->next)
-    if (lock->forking) {
-      lock->forking = false;
-      error_checked(&lock->mutex);
-    }
-  pthread_mutex_init(&list_mutex, NULL);
-}
-
 static void watch_forks(void) {
-  pthread_atfork(before_fork, after_fork, in_child);
+  pthread_atfork(before_fork, after_fork, after_fork);
 }
 
 static void add(recsys__lock *lock) {
   pthread_once(&once, watch_forks);
-  error_checked(&lock->mutex);
+  pthread_mutex_init(&lock->mutex, NULL);
+  atomic_init(&lock->owner, 0);
   lock->forking = false;
   pthread_mutex_lock(&list_mutex);
   lock->next = list;
@@ -93,8 +84,10 @@ void recsys__lock_destroy(recsys__lock *lock) {
 
 void recsys__lock_take(recsys__lock *lock) {
   pthread_mutex_lock(&lock->mutex);
+  atomic_store_explicit(&lock->owner, self(), memory_order_relaxed);
 }
 
 void recsys__lock_give(recsys__lock *lock) {
+  atomic_store_explicit(&lock->owner, 0, memory_order_relaxed);
   pthread_mutex_unlock(&lock->mutex);
 }

@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 /* Order: an outer lock may be held while an inner one is taken, never the other way, and never two of a kind. */
 typedef struct recsys__lock {
@@ -12,7 +13,8 @@ typedef struct recsys__lock {
   bool outer;
   void (*before_fork)(void *context); /* outer only, may be NULL: called by a fork that holds the lock */
   void *context;
-  bool forking; /* the fork holds it */
+  _Atomic uintptr_t owner; /* the thread that holds it; 0: none */
+  bool forking;            /* the fork holds it */
   struct recsys__lock *next, **link;
 } recsys__lock;
 
