@@ -42,6 +42,24 @@ bool recsys__sparse_like(recsys__sparse *out, const recsys__sparse *in) {
   return true;
 }
 
+bool recsys__scaled_ratings(recsys__sparse *out, const recsys__interactions *x, bool binary) {
+  if (!recsys__sparse_like(out, &x->by_user))
+    return false;
+  for (uint64_t e = 0; e < out->offsets[out->rows]; e++)
+    out->values[e] = binary ? 1 : (float)((double)x->by_user.values[e] / x->largest);
+  return true;
+}
+
+void recsys__subtract_row_means(recsys__sparse *s) {
+  for (size_t r = 0; r < s->rows; r++) {
+    double sum = 0, n = (double)(s->offsets[r + 1] - s->offsets[r]);
+    for (uint64_t e = s->offsets[r]; e < s->offsets[r + 1]; e++)
+      sum += (double)s->values[e];
+    for (uint64_t e = s->offsets[r]; e < s->offsets[r + 1]; e++)
+      s->values[e] -= (float)(sum / n);
+  }
+}
+
 bool recsys__sparse_transpose(recsys__sparse *out, const recsys__sparse *in) {
   size_t entries = (size_t)in->offsets[in->rows];
   if (!sparse_new(out, in->columns, in->rows, entries))

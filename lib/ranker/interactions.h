@@ -29,6 +29,11 @@ typedef struct recsys__interactions {
 recsys_status recsys__interactions_make(recsys__interactions *x, const recsys__view *view, recsys_error *error);
 void recsys__interactions_free(recsys__interactions *x);
 
+/* The ratings by user as x = rating / largest, or 1 each. false: out of memory. */
+bool recsys__scaled_ratings(recsys__sparse *out, const recsys__interactions *x, bool binary);
+/* Takes each row's mean off its values. */
+void recsys__subtract_row_means(recsys__sparse *s);
+
 /* The transpose, rows again with rising indices; false: out of memory. */
 bool recsys__sparse_transpose(recsys__sparse *out, const recsys__sparse *in);
 void recsys__sparse_free(recsys__sparse *s);

@@ -49,34 +49,19 @@ static void similarity_row(const void *context, size_t i, double *row) {
       row[j] /= (m->jaccard ? m->norms[i] + m->norms[j] - row[j] : m->norms[i] * m->norms[j]) + m->shrinkage;
 }
 
-static void subtract_row_means(recsys__sparse *s) {
-  for (size_t r = 0; r < s->rows; r++) {
-    double sum = 0, n = (double)(s->offsets[r + 1] - s->offsets[r]);
-    for (uint64_t e = s->offsets[r]; e < s->offsets[r + 1]; e++)
-      sum += (double)s->values[e];
-    for (uint64_t e = s->offsets[r]; e < s->offsets[r + 1]; e++)
-      s->values[e] -= (float)(sum / n);
-  }
-}
-
 static bool make_matrices(matrices *m, const recsys__fitting *fitting) {
   const recsys_ranker *ranker = fitting->ranker;
-  const recsys__sparse *ratings = &fitting->x.by_user;
   int similarity = (int)recsys__number(ranker, SIMILARITY);
   recsys__sparse by_user = {0};
   m->jaccard = similarity == JACCARD;
   m->shrinkage = recsys__number(ranker, SHRINKAGE);
-  bool ok = recsys__sparse_like(&by_user, ratings);
-  for (uint64_t e = 0; ok && e < ratings->offsets[ratings->rows]; e++)
-    by_user.values[e] = m->jaccard || recsys__number(ranker, VALUES) != 0
-                            ? 1
-                            : (float)((double)ratings->values[e] / fitting->x.largest);
+  bool ok = recsys__scaled_ratings(&by_user, &fitting->x, m->jaccard || recsys__number(ranker, VALUES) != 0);
   if (ok && similarity == ADJUSTED)
-    subtract_row_means(&by_user);
+    recsys__subtract_row_means(&by_user);
   ok = ok && recsys__sparse_transpose(&m->by_item, &by_user);
   recsys__sparse_free(&by_user);
   if (ok && similarity == PEARSON)
-    subtract_row_means(&m->by_item);
+    recsys__subtract_row_means(&m->by_item);
   ok = ok && (m->jaccard || recsys__weigh(&m->by_item, (recsys__weighing)recsys__number(ranker, WEIGHT))) &&
        recsys__sparse_transpose(&m->by_user, &m->by_item) &&
        (m->norms = recsys__calloc(m->by_item.rows, sizeof *m->norms));
@@ -105,7 +90,7 @@ static recsys_status fit(recsys__fitting *fitting, recsys_error *error) {
 }
 
 static double weight(const recsys__request *r, const recsys__rating *rating) {
-  return recsys__number(r->ranker, VALUES) != 0 ? 1 : (double)rating->value / r->fitted->largest;
+  return recsys__scaled_rating(r, rating, recsys__number(r->ranker, VALUES) != 0);
 }
 
 const recsys__algorithm recsys__item_knn = {.name = "item-knn", .parameters = parameters, .fit = fit, .weight = weight};

@@ -73,12 +73,10 @@ static recsys_status fit(recsys__fitting *fitting, recsys_error *error) {
   bool binary = recsys__number(ranker, VALUES) != 0;
   l->shape = RECSYS__FACTORS;
   l->fold = RECSYS__PROJECT;
-  bool ok = recsys__learned_axis(l, &fitting->x) && recsys__sparse_like(&by_user, &fitting->x.by_user);
+  bool ok = recsys__learned_axis(l, &fitting->x) && recsys__scaled_ratings(&by_user, &fitting->x, binary);
   size_t least = l->n < by_user.rows ? l->n : by_user.rows, wanted = (size_t)recsys__number(ranker, FACTORS);
   l->factors = wanted < least ? wanted : least;
   size_t f = l->factors + EXTRA < least ? l->factors + EXTRA : least;
-  for (uint64_t e = 0; ok && e < by_user.offsets[by_user.rows]; e++)
-    by_user.values[e] = binary ? 1 : (float)((double)fitting->x.by_user.values[e] / fitting->x.largest);
   float *start = recsys__factors_random(l->n, f, (uint64_t)recsys__number(ranker, SEED), 0);
   double *items = recsys__alloc(l->n, (f + 1) * sizeof *items);
   ok = ok && start && items && recsys__sparse_transpose(&by_item, &by_user) &&
@@ -97,7 +95,7 @@ static recsys_status fit(recsys__fitting *fitting, recsys_error *error) {
 }
 
 static double weight(const recsys__request *r, const recsys__rating *rating) {
-  return recsys__number(r->ranker, VALUES) != 0 ? 1 : (double)rating->value / r->fitted->largest;
+  return recsys__scaled_rating(r, rating, recsys__number(r->ranker, VALUES) != 0);
 }
 
 const recsys__algorithm recsys__pure_svd = {.name = "pure-svd", .parameters = parameters, .fit = fit, .weight = weight};

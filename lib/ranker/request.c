@@ -55,6 +55,10 @@ void recsys__request_sum(recsys__request *r) {
 
 /* -- learned models */
 
+double recsys__scaled_rating(const recsys__request *r, const recsys__rating *rating, bool binary) {
+  return binary ? 1 : (double)rating->value / r->fitted->largest;
+}
+
 static bool make_profile(const recsys__request *r, recsys__profile *p) {
   const recsys__learned *l = &r->fitted->learned;
   *p = (recsys__profile){.length = r->history_count, .user = r->user};

@@ -60,7 +60,7 @@ static recsys_status fit(recsys__fitting *fitting, recsys_error *error) {
 }
 
 static double weight(const recsys__request *r, const recsys__rating *rating) {
-  return recsys__number(r->ranker, VALUES) != 0 ? 1 : (double)rating->value / r->fitted->largest;
+  return recsys__scaled_rating(r, rating, recsys__number(r->ranker, VALUES) != 0);
 }
 
 const recsys__algorithm recsys__rp3beta = {.name = "rp3beta", .parameters = parameters, .fit = fit, .weight = weight};

@@ -76,9 +76,7 @@ static recsys_status fit(recsys__fitting *fitting, recsys_error *error) {
     return status;
   double *gram = recsys__alloc(n, n * sizeof *gram);
   l->shape = RECSYS__SPARSE;
-  bool ok = gram && recsys__learned_axis(l, &fitting->x) && recsys__sparse_like(&by_user, &fitting->x.by_user);
-  for (uint64_t e = 0; ok && e < by_user.offsets[by_user.rows]; e++)
-    by_user.values[e] = binary ? 1 : (float)((double)fitting->x.by_user.values[e] / fitting->x.largest);
+  bool ok = gram && recsys__learned_axis(l, &fitting->x) && recsys__scaled_ratings(&by_user, &fitting->x, binary);
   ok = ok && recsys__sparse_transpose(&by_item, &by_user);
   if (ok) {
     recsys__gram(ranker->threads, &by_item, &by_user, NULL, true, gram);
@@ -99,7 +97,7 @@ static recsys_status fit(recsys__fitting *fitting, recsys_error *error) {
 }
 
 static double weight(const recsys__request *r, const recsys__rating *rating) {
-  return recsys__number(r->ranker, VALUES) != 0 ? 1 : (double)rating->value / r->fitted->largest;
+  return recsys__scaled_rating(r, rating, recsys__number(r->ranker, VALUES) != 0);
 }
 
 const recsys__algorithm recsys__slim = {.name = "slim", .parameters = parameters, .fit = fit, .weight = weight};

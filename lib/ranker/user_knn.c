@@ -22,16 +22,6 @@ static const recsys__parameter parameters[] = {
     {NULL},
 };
 
-static void subtract_row_means(recsys__sparse *s) {
-  for (size_t r = 0; r < s->rows; r++) {
-    double sum = 0, n = (double)(s->offsets[r + 1] - s->offsets[r]);
-    for (uint64_t e = s->offsets[r]; e < s->offsets[r + 1]; e++)
-      sum += (double)s->values[e];
-    for (uint64_t e = s->offsets[r]; e < s->offsets[r + 1]; e++)
-      s->values[e] -= (float)(sum / n);
-  }
-}
-
 /* What weighing did to an item, as one factor: exact for TF-IDF on equal values, and what a new history is given. */
 static bool item_factors(recsys__learned *l, const recsys__sparse *weighed, const recsys__sparse *plain) {
   if (!(l->bias = recsys__calloc(l->n, sizeof *l->bias)))
@@ -67,7 +57,7 @@ static recsys_status fit(recsys__fitting *fitting, recsys_error *error) {
     compared.values[e] = l->compared == RECSYS__SETS ? 1 : l->people.by_user.values[e];
   }
   if (ok && l->compared == RECSYS__CENTRED)
-    subtract_row_means(&compared);
+    recsys__subtract_row_means(&compared);
   if (ok && l->compared == RECSYS__RAW && recsys__number(ranker, WEIGHT) != 0)
     ok = recsys__weigh(&compared, (recsys__weighing)recsys__number(ranker, WEIGHT)) &&
          item_factors(l, &compared, &l->people.by_user);
@@ -82,7 +72,7 @@ static recsys_status fit(recsys__fitting *fitting, recsys_error *error) {
 }
 
 static double weight(const recsys__request *r, const recsys__rating *rating) {
-  return recsys__number(r->ranker, VALUES) != 0 ? 1 : (double)rating->value / r->fitted->largest;
+  return recsys__scaled_rating(r, rating, recsys__number(r->ranker, VALUES) != 0);
 }
 
 const recsys__algorithm recsys__user_knn = {.name = "user-knn", .parameters = parameters, .fit = fit, .weight = weight};
