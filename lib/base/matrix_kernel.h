@@ -3,6 +3,7 @@
 #define RECSYS_BASE_MATRIX_KERNEL_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 enum { RECSYS__TILE_ROWS = 8, RECSYS__TILE_COLUMNS = 24 };
 
@@ -15,6 +16,10 @@ typedef struct recsys__dense {
   void (*add_floats)(float *y, float weight, const float *x, size_t n);
   void (*add_doubles)(double *y, double weight, const double *x, size_t n);
   void (*add_widened)(double *y, double weight, const float *x, size_t n);
+  double (*dot_widened)(const double *a, const float *b, size_t n);
+  /* out += sum over e < n of weights[e] y (y . x), y = row indices[e] of rows (f floats each). */
+  void (*add_outer_times)(float *out, const float *x, const float *rows, const uint32_t *indices, const float *weights,
+                          size_t n, size_t f);
 } recsys__dense;
 
 extern const recsys__dense recsys__dense_plain;

@@ -46,11 +46,23 @@ TARGET static void whole(size_t k, const double *a, const double *b, double *c) 
 
 /* -- vectors of any length; sums are made in a fixed order per processor kind */
 
+/* Halves are added until one is left: few steps wait for each other. */
+TARGET static inline float add_up(floats v) {
+  enum { STEP = 2 * LANES };
+  float part[STEP];
+  memcpy(part, &v, sizeof part);
+#pragma GCC unroll 8
+  for (int width = STEP / 2; width; width /= 2)
+#pragma GCC unroll 8
+    for (int j = 0; j < width; j++)
+      part[j] += part[j + width];
+  return part[0];
+}
+
 TARGET static float dot_floats(const float *a, const float *b, size_t n) {
   enum { STEP = 2 * LANES };
   floats sum[4] = {{0}};
   size_t i = 0;
-  float total = 0;
   for (; i + 4 * STEP <= n; i += 4 * STEP)
 #pragma GCC unroll 4
     for (int j = 0; j < 4; j++) {
@@ -65,9 +77,7 @@ TARGET static float dot_floats(const float *a, const float *b, size_t n) {
     memcpy(&y, b + i, sizeof y);
     sum[0] += x * y;
   }
-  sum[0] += sum[1] + sum[2] + sum[3];
-  for (int j = 0; j < STEP; j++)
-    total += sum[0][j];
+  float total = add_up((sum[0] + sum[1]) + (sum[2] + sum[3]));
   for (; i < n; i++)
     total += a[i] * b[i];
   return total;
@@ -108,4 +118,31 @@ TARGET static void add_widened(double *y, double weight, const float *x, size_t 
   }
   for (; i < n; i++)
     y[i] += weight * (double)x[i];
+}
+
+TARGET static double dot_widened(const double *a, const float *b, size_t n) {
+  lanes sum[2] = {{0}};
+  double total = 0;
+  size_t i = 0;
+  for (; i + 2 * LANES <= n; i += 2 * LANES)
+#pragma GCC unroll 2
+    for (int j = 0; j < 2; j++) {
+      half_floats y;
+      memcpy(&y, b + i + j * LANES, sizeof y);
+      sum[j] += load(a + i + j * LANES) * __builtin_convertvector(y, lanes);
+    }
+  sum[0] += sum[1];
+  for (int j = 0; j < LANES; j++)
+    total += sum[0][j];
+  for (; i < n; i++)
+    total += a[i] * (double)b[i];
+  return total;
+}
+
+TARGET static void add_outer_times(float *out, const float *x, const float *rows, const uint32_t *indices,
+                                   const float *weights, size_t n, size_t f) {
+  for (size_t e = 0; e < n; e++) {
+    const float *y = rows + indices[e] * f;
+    add_floats(out, weights[e] * dot_floats(y, x, f), y, f);
+  }
 }

@@ -52,10 +52,8 @@ static void apply(const side *s, size_t row, const float *x, float *out) {
   float penalty = (float)penalty_of(s, row);
   for (size_t i = 0; i < s->f; i++)
     out[i] = s->dense->dot(s->gram + i * s->f, x, s->f) + penalty * x[i];
-  for (uint64_t e = s->rows->offsets[row]; e < s->rows->offsets[row + 1]; e++) {
-    const float *y = s->other + s->rows->indices[e] * s->f;
-    s->dense->add_floats(out, s->rows->values[e] * s->dense->dot(y, x, s->f), y, s->f);
-  }
+  uint64_t first = s->rows->offsets[row], n = s->rows->offsets[row + 1] - first;
+  s->dense->add_outer_times(out, x, s->other, s->rows->indices + first, s->rows->values + first, n, s->f);
 }
 
 static void right_side(const side *s, size_t row, float *b) {

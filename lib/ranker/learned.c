@@ -107,21 +107,15 @@ static bool fold(const recsys__learned *l, const recsys__profile *p, double *a, 
   return recsys__cholesky(a, f, f);
 }
 
-static double dot(const double *u, const float *y, size_t f) {
-  double sum = 0;
-  for (size_t c = 0; c < f; c++)
-    sum += u[c] * (double)y[c];
-  return sum;
-}
-
 static bool factor_scores(const recsys__learned *l, const recsys__profile *p, double *scores) {
+  const recsys__dense *dense = recsys__dense_at(0);
   size_t f = l->factors;
   double *a = recsys__alloc(f + 1, f * sizeof *a), *u = a + f * f;
   bool ok = a && fold(l, p, a, u);
   if (ok && l->fold != RECSYS__PROJECT)
     recsys__cholesky_solve(a, f, f, u);
   for (size_t j = 0; ok && j < l->n; j++)
-    scores[j] = l->mean + (l->bias ? l->bias[j] : 0) + dot(u, l->vectors + j * f, f);
+    scores[j] = l->mean + (l->bias ? l->bias[j] : 0) + dense->dot_widened(u, l->vectors + j * f, f);
   recsys__free(a);
   return ok;
 }
@@ -129,6 +123,7 @@ static bool factor_scores(const recsys__learned *l, const recsys__profile *p, do
 /* score(j) = b . A⁻¹ y_j, so each summand of b gives its part (Hu, Koren and Volinsky 2008, section 5). */
 static bool factor_parts(const recsys__learned *l, const recsys__profile *p, size_t at, double *parts,
                          double *constant) {
+  const recsys__dense *dense = recsys__dense_at(0);
   size_t f = l->factors;
   double *a = recsys__alloc(f + 2, f * sizeof *a), *u = a + f * f, *z = u + f;
   bool ok = a && fold(l, p, a, u);
@@ -140,7 +135,7 @@ static bool factor_parts(const recsys__learned *l, const recsys__profile *p, siz
     double x = p->weights[i];
     if (l->fold == RECSYS__RESIDUAL)
       x -= l->mean + (l->bias ? l->bias[p->rows[i]] : 0);
-    parts[i] = (l->fold == RECSYS__IMPLICIT ? 1 + x : x) * dot(z, l->vectors + p->rows[i] * f, f);
+    parts[i] = (l->fold == RECSYS__IMPLICIT ? 1 + x : x) * dense->dot_widened(z, l->vectors + p->rows[i] * f, f);
   }
   *constant = l->mean + (l->bias ? l->bias[at] : 0);
   recsys__free(a);
