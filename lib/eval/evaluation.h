@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "eval/metrics.h"
+#include "eval/ratings.h"
 #include "recsys.h"
 
 typedef enum {
@@ -33,30 +34,27 @@ typedef struct recsys__column {
 enum { RECSYS__ALL = 0, RECSYS__NEW_USERS, RECSYS__NEW_ITEMS, RECSYS__GROUPS };
 extern const char *const recsys__group_names[RECSYS__GROUPS];
 
-enum { RECSYS__HAS_TESTS = 1, RECSYS__WAS_SCORED = 2 };
-
 struct recsys_evaluation {
   char **rankers;
   size_t ranker_count, column_count, user_count, repeats;
   recsys__column *columns;
-  uint32_t *k; /* rising */
+  int64_t *users; /* of the store, rising */
+  uint32_t *k;
   size_t k_count;
+  uint32_t largest_k;
   /* Per cell (ranker, group, column): sums and weights of each user over repeats, and of each repeat over users. */
   double *user_sums, *user_weights, *repeat_sums, *repeat_weights;
   double *seconds;        /* of each ranker */
-  uint8_t *tested;        /* of each user and group: RECSYS__HAS_TESTS | RECSYS__WAS_SCORED, in any repeat */
+  uint8_t *tested;        /* of each user and group: 1 has tests, 2 was scored */
   double test, train;     /* ratings, over all repeats */
   recsys_metric *results; /* rankers x groups x columns */
 };
 
-/* Columns for e->k, and zeros in all cells. false: out of memory. */
-bool recsys__evaluation_open(recsys_evaluation *e, size_t users, size_t repeats);
 size_t recsys__cell(const recsys_evaluation *e, size_t ranker, size_t group, size_t column);
-/* Adds one user's value in one repeat (NaN: nothing). user SIZE_MAX: it is the repeat's own. */
+/* Adds one user's value in one repeat. */
 void recsys__evaluation_add(recsys_evaluation *e, size_t cell, size_t user, size_t repeat, double value, double weight);
-void recsys__column_name(const recsys__column *column, char *name, size_t size);
 bool recsys__larger_is_better(const recsys__column *column);
-/* From what was gathered to results (summary.c). false: out of memory. */
+/* From what was gathered to results. false: out of memory. */
 bool recsys__evaluation_finish(recsys_evaluation *e, uint32_t threads, uint64_t seed);
 
 #endif
