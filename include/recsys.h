@@ -290,6 +290,7 @@ typedef struct recsys_store_info {
   uint64_t dim;          /**< of the default space; 0: there is none yet */
   int64_t change;        /**< rises with every change that this handle sees */
   char fingerprint[136]; /**< of the default space; empty: there is none yet */
+  uint64_t events;
 } recsys_store_info;
 
 RECSYS_API recsys_status recsys_store_get_info(recsys_store *store, recsys_store_info *info, recsys_error *error);
@@ -354,6 +355,13 @@ RECSYS_API recsys_status recsys_store_put_ratings(recsys_store *store, const int
                                                   const float *values, const int64_t *times, size_t n,
                                                   uint64_t *unknown_items, recsys_error *error);
 
+/** Events: what shoppers did and when. kinds: "view", "cart", "purchase", or names of the shop's own (1 to 63 bytes);
+ * times: Unix time in seconds. Every call adds n more, in the order given; nothing is replaced. How much an event of
+ * each kind counts, and how fast that fades, is a parameter of the ranker. *unknown_items as for ratings. */
+RECSYS_API recsys_status recsys_store_put_events(recsys_store *store, const int64_t *users, const int64_t *items,
+                                                 const char *const *kinds, const int64_t *times, size_t n,
+                                                 uint64_t *unknown_items, recsys_error *error);
+
 /* -- removing: what is not there is not an error */
 
 /** Items (or users) with everything that belongs to them. Their ids are never allotted again. */
@@ -369,6 +377,9 @@ RECSYS_API recsys_status recsys_store_remove_labels(recsys_store *store, const i
                                                     recsys_error *error);
 RECSYS_API recsys_status recsys_store_remove_ratings(recsys_store *store, const int64_t *users, const int64_t *items,
                                                      size_t n, recsys_error *error);
+/** Events with a time before `before`: those of users[n], or (users NULL) everybody's. */
+RECSYS_API recsys_status recsys_store_remove_events(recsys_store *store, const int64_t *users, size_t n, int64_t before,
+                                                    recsys_error *error);
 /** A whole space with its rows. The default one only when it is the last. */
 RECSYS_API recsys_status recsys_store_remove_space(recsys_store *store, const char *fingerprint, recsys_error *error);
 
@@ -395,6 +406,11 @@ RECSYS_API recsys_status recsys_store_get_text(recsys_store *store, int64_t item
 RECSYS_API recsys_status recsys_store_get_ratings(recsys_store *store, int64_t user, int64_t after_item, int64_t *items,
                                                   float *values, int64_t *times, size_t n, size_t *count,
                                                   recsys_error *error);
+
+/** A user's events by rising time, then in the order of putting: up to n of them, from the `first`-th (0-based) on;
+ * *count says how many. times may be NULL. */
+RECSYS_API recsys_status recsys_store_get_events(recsys_store *store, int64_t user, size_t first, int64_t *items,
+                                                 int64_t *times, size_t n, size_t *count, recsys_error *error);
 
 /* -- searching */
 
@@ -532,6 +548,13 @@ typedef struct recsys_fit_options {
 RECSYS_API recsys_status recsys_ranker_fit(recsys_ranker *ranker, const recsys_fit_options *options,
                                            recsys_error *error);
 
+/** Brings a fitted ranker up to the store as it is now without learning everything again: popularity is counted anew,
+ * items that came since are ranked by their features where the algorithm does that (ease, content, new_items), and
+ * what was learned from ratings stays. Histories never need it: they are read at every call. Cancelled or failed: the
+ * ranker is as it was before. */
+RECSYS_API recsys_status recsys_ranker_refresh(recsys_ranker *ranker, const recsys_fit_options *options,
+                                               recsys_error *error);
+
 enum {
   RECSYS_RECOMMEND_UNIQUE = 1 /**< of items whose pictures are nearly the same (cosine >= 0.999), only the best one */
 };
@@ -549,7 +572,16 @@ typedef struct recsys_recommend_options {
   const char *label_field; /**< with max_per_label: at most so many entries share a label of this field */
   uint32_t max_per_label;  /**< 0: no limit */
   uint32_t reserved;       /**< zero */
+  uint8_t *sources;        /**< NULL, or n x k: receives RECSYS_SOURCE_... of each entry */
 } recsys_recommend_options;
+
+/** Where an entry of a list comes from. */
+enum {
+  RECSYS_SOURCE_NONE = 0,     /**< an unused place */
+  RECSYS_SOURCE_RATINGS = 1,  /**< from what shoppers rated or did */
+  RECSYS_SOURCE_FEATURES = 2, /**< from the item's pictures, labels, numbers and name: nobody had rated it */
+  RECSYS_SOURCE_POPULAR = 3   /**< the same for everybody */
+};
 
 /** The best k items for each of users[n], from the history that the store holds now: ids and scores n x k, scores
  * falling unless the algorithm spreads the list, ties to the smaller id; counts n. Exactly k entries unless fewer items
@@ -562,9 +594,11 @@ RECSYS_API recsys_status recsys_ranker_recommend(recsys_ranker *ranker, const in
                                                  uint32_t *counts, recsys_status *statuses, recsys_error *error);
 
 /** The same for n histories that are passed in (guests, sessions): history h is items[offsets[h] .. offsets[h + 1] -
- * 1], offsets[0] = 0, rising, n + 1 of them. ratings NULL: every entry counts as liked, as the largest rating of the
- * store; times NULL: all 0. The history is the whole one, not a change to what is stored. The same history gives the
- * same list as recsys_ranker_recommend. */
+ * 1], offsets[0] = 0, rising, n + 1 of them. times NULL: in the order given, one second apart. ratings NULL and times
+ * NULL: every entry counts as liked, as the largest rating of the store. ratings NULL with times: an item counts the
+ * largest rating x log2(1 + sum over its entries of 2^(-(newest - time) / half_life)), so that recent ones weigh more.
+ * The history is the whole one, not a change to what is stored. The same ratings give the same list as
+ * recsys_ranker_recommend. */
 RECSYS_API recsys_status recsys_ranker_recommend_from(recsys_ranker *ranker, const uint64_t *offsets,
                                                       const int64_t *items, const float *ratings, const int64_t *times,
                                                       size_t n, size_t k, const recsys_recommend_options *options,
@@ -641,7 +675,8 @@ enum {
  *  "cold-users test=0.2 history=5"  a share of the users is left out of fitting; their first `history` ratings by time
  *                              are the history, the rest is tested
  *
- * all with repeats=5 seed=1. Ratings are put in order by user, then item, before anything is drawn. users[i], items[i]
+ * all with repeats=5 seed=1. A pair of user and item that is known by events alone stands among the ratings as the
+ * largest one. Ratings are put in order by user, then item, before anything is drawn. users[i], items[i]
  * must be stored ratings; parts[i] receives RECSYS_PART_... of repeat `repeat` (0-based).
  */
 RECSYS_API recsys_status recsys_split(recsys_store *store, const char *split, uint32_t repeat, const int64_t *users,

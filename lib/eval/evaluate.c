@@ -165,7 +165,8 @@ static recsys_status make_parts(work *w) {
 
 static bool is_training(void *context, int64_t user, const recsys__rating *rating) {
   const work *w = context;
-  return w->parts[recsys__ratings_find(&w->ratings, user, rating->item)] == RECSYS_PART_TRAIN;
+  size_t at = recsys__ratings_find(&w->ratings, user, rating->item);
+  return at < w->ratings.n && w->parts[at] == RECSYS_PART_TRAIN;
 }
 
 static void count_training(work *w) {

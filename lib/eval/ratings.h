@@ -1,4 +1,5 @@
-/* All ratings of a view in a fixed order, by user, then item: what splits divide. */
+/* All ratings of a view in a fixed order, by user, then item: what splits divide. Pairs that are known by events alone
+ * stand among them as the largest rating. */
 #ifndef RECSYS_EVAL_RATINGS_H
 #define RECSYS_EVAL_RATINGS_H
 

@@ -18,6 +18,8 @@ static recsys_status choose(const recsys__fitting *fitting, recsys__choice *choi
   if (ratings >= FEW_RATINGS && rows->rows >= FEW_USERS) {
     bool fits = need <= fitting->memory_limit;
     choice->algorithm = fits ? "ease" : "als";
+    if (!fits && recsys__content_memory(rows->columns, recsys__view_item_count(fitting->view)) <= fitting->memory_limit)
+      choice->new_items = 0.1;
     snprintf(choice->reason, sizeof choice->reason, "%llu ratings; ease needs %llu MiB of %llu",
              (unsigned long long)ratings, (unsigned long long)(need >> 20),
              (unsigned long long)(fitting->memory_limit >> 20));

@@ -240,4 +240,4 @@ static recsys_status arrange(recsys__request *r, recsys__candidate *list, size_t
 }
 
 const recsys__algorithm recsys__category = {
-    .name = "category", .parameters = parameters, .score = score, .arrange = arrange};
+    .source = RECSYS_SOURCE_FEATURES, .name = "category", .parameters = parameters, .score = score, .arrange = arrange};

@@ -168,6 +168,12 @@ static bool content_axis(recsys__learned *l, const recsys__features *f, const re
   return l->items && l->rated && l->dense;
 }
 
+/* At the peak the likeness, its inverse with workspace, and the smoother; then the weights in float. */
+uint64_t recsys__content_memory(size_t n, size_t items) {
+  double bytes = (double)n * ((double)n * 34 + (double)items * sizeof(float));
+  return bytes < 9e18 ? (uint64_t)bytes : UINT64_MAX;
+}
+
 static recsys_status fit(recsys__fitting *fitting, recsys_error *error) {
   const recsys_ranker *ranker = fitting->ranker;
   recsys__features f;
@@ -183,8 +189,8 @@ static recsys_status fit(recsys__fitting *fitting, recsys_error *error) {
       .liked = recsys__number(ranker, LIKED) * fitting->x.largest,
   };
   size_t n = fitting->x.by_user.columns;
-  recsys_status status = recsys__fit_memory(
-      fitting, (uint64_t)n * (n * 34 + recsys__view_item_count(fitting->view) * sizeof(float)), n, error);
+  recsys_status status =
+      recsys__fit_memory(fitting, recsys__content_memory(n, recsys__view_item_count(fitting->view)), n, error);
   if (status)
     return status;
   status = recsys__features_make(&f, fitting->view, ranker->fingerprint, &fields, error);
@@ -202,9 +208,20 @@ static recsys_status fit(recsys__fitting *fitting, recsys_error *error) {
   return status;
 }
 
+/* Everything that it learns hangs on the items there are. */
+static recsys_status refresh(recsys__fitting *fitting, const recsys__learned *old, recsys_error *error) {
+  (void)old;
+  return fit(fitting, error);
+}
+
 static double weight(const recsys__request *r, const recsys__rating *rating) {
   double largest = r->fitted->largest, value = (double)rating->value;
   return 0.5 * (value / largest + (value >= recsys__number(r->ranker, LIKED) * largest));
 }
 
-const recsys__algorithm recsys__content = {.name = "content", .parameters = parameters, .fit = fit, .weight = weight};
+const recsys__algorithm recsys__content = {.name = "content",
+                                           .parameters = parameters,
+                                           .source = RECSYS_SOURCE_FEATURES,
+                                           .fit = fit,
+                                           .refresh = refresh,
+                                           .weight = weight};

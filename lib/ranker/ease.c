@@ -190,8 +190,8 @@ static recsys_status rated_weights(const recsys__fitting *fitting, const recsys_
 /* -- the axis: rated items and, by `content`, those with features that nobody rated */
 
 typedef struct axis {
-  uint32_t *fresh;        /* places among the features of the unrated ones */
-  uint32_t *rated_column; /* column of each rated item */
+  uint32_t *fresh;        /* places among the features of those without learned weights */
+  uint32_t *rated_column; /* column of each item that has them */
   uint32_t *fresh_column;
   size_t fresh_count;
 } axis;
@@ -202,11 +202,13 @@ static void axis_free(axis *a) {
   recsys__free(a->fresh_column);
 }
 
-static bool make_axis(axis *a, recsys__learned *l, const recsys__fitting *fitting, const recsys__features *f) {
+/* known: the items whose weights are learned; the others with features are scored by them. */
+static bool make_axis(axis *a, recsys__learned *l, const recsys__fitting *fitting, const recsys__features *f,
+                      const int64_t *known, size_t n) {
   const recsys__interactions *x = &fitting->x;
-  size_t n = x->by_user.columns, features = recsys__number(fitting->ranker, NEW) == 0 ? f->n : 0, i = 0, j = 0;
-  l->rated_count = n;
-  l->rated = recsys__copy(x->items, n, sizeof *l->rated);
+  size_t features = recsys__number(fitting->ranker, NEW) == 0 ? f->n : 0, i = 0, j = 0;
+  l->rated_count = x->by_user.columns;
+  l->rated = recsys__copy(x->items, l->rated_count, sizeof *l->rated);
   l->items = recsys__alloc(n + features, sizeof *l->items);
   a->fresh = recsys__alloc(features, sizeof *a->fresh);
   a->fresh_column = recsys__alloc(features, sizeof *a->fresh_column);
@@ -214,10 +216,10 @@ static bool make_axis(axis *a, recsys__learned *l, const recsys__fitting *fittin
   if (!l->rated || !l->items || !a->fresh || !a->fresh_column || !a->rated_column)
     return false;
   while (i < n || j < features) {
-    if (j == features || (i < n && x->items[i] <= f->items[j])) {
-      j += j < features && x->items[i] == f->items[j];
+    if (j == features || (i < n && known[i] <= f->items[j])) {
+      j += j < features && known[i] == f->items[j];
       a->rated_column[i] = (uint32_t)l->n;
-      l->items[l->n++] = x->items[i++];
+      l->items[l->n++] = known[i++];
     } else {
       a->fresh[a->fresh_count] = (uint32_t)j;
       a->fresh_column[a->fresh_count++] = (uint32_t)l->n;
@@ -273,20 +275,45 @@ uint64_t recsys__ease_memory(size_t n, bool features) {
   return bytes < 9e18 ? (uint64_t)bytes : UINT64_MAX;
 }
 
-static recsys_status fit_axis(recsys__fitting *fitting, const recsys__features *f, recsys_error *error) {
+/* The weights among rated items: learned now, */
+static recsys_status learn_rated(recsys__fitting *fitting, const recsys__features *f, const axis *a,
+                                 recsys_error *error) {
   recsys__learned *l = fitting->learned;
-  axis a = {0};
-  double *w = NULL, tau = recsys__number(fitting->ranker, TAU);
-  recsys_status status = RECSYS_OK;
-  l->shape = RECSYS__DENSE;
-  if (!make_axis(&a, l, fitting, f) || !(l->dense = recsys__alloc(l->rated_count, (l->n + 1) * sizeof *l->dense)))
-    status = recsys__no_memory(error, "the items' weights");
-  if (!status)
-    status = rated_weights(fitting, f, &w, error);
+  double *w = NULL;
+  recsys_status status = rated_weights(fitting, f, &w, error);
   for (size_t i = 0; i < l->rated_count && !status; i++)
     for (size_t j = 0; j < l->rated_count; j++)
-      l->dense[i * l->n + a.rated_column[j]] = (float)w[i * l->rated_count + j];
+      l->dense[i * l->n + a->rated_column[j]] = (float)w[i * l->rated_count + j];
   recsys__free(w);
+  return status;
+}
+
+/* or taken from what was learned before; items that were rated since have none yet. */
+static void keep_rated(recsys__learned *l, const axis *a, const recsys__learned *old) {
+  for (size_t i = 0; i < old->rated_count; i++) {
+    size_t row = recsys__place_of(l->rated, l->rated_count, old->rated[i]);
+    for (size_t j = 0; row < l->rated_count && j < old->rated_count; j++) {
+      size_t column = recsys__place_of(old->items, old->n, old->rated[j]);
+      l->dense[row * l->n + a->rated_column[j]] = old->dense[i * old->n + column];
+    }
+  }
+}
+
+static recsys_status fit_axis(recsys__fitting *fitting, const recsys__features *f, const recsys__learned *old,
+                              recsys_error *error) {
+  recsys__learned *l = fitting->learned;
+  axis a = {0};
+  double tau = recsys__number(fitting->ranker, TAU);
+  recsys_status status = RECSYS_OK;
+  l->shape = RECSYS__DENSE;
+  if (!make_axis(&a, l, fitting, f, old ? old->rated : fitting->x.items,
+                 old ? old->rated_count : fitting->x.by_user.columns) ||
+      !(l->dense = recsys__calloc(l->rated_count, (l->n + 1) * sizeof *l->dense)))
+    status = recsys__no_memory(error, "the items' weights");
+  if (!status && old)
+    keep_rated(l, &a, old);
+  else if (!status)
+    status = learn_rated(fitting, f, &a, error);
   if (!status)
     status = recsys__fit_progress(fitting, 1, 2, error);
   if (!status && a.fresh_count && l->rated_count)
@@ -297,7 +324,7 @@ static recsys_status fit_axis(recsys__fitting *fitting, const recsys__features *
   return status;
 }
 
-static recsys_status fit(recsys__fitting *fitting, recsys_error *error) {
+static recsys_status learn(recsys__fitting *fitting, const recsys__learned *old, recsys_error *error) {
   const recsys_ranker *ranker = fitting->ranker;
   recsys__features f = {0};
   recsys__feature_fields fields = {recsys__text(ranker, LABELS), recsys__text(ranker, NUMBERS),
@@ -307,16 +334,25 @@ static recsys_status fit(recsys__fitting *fitting, recsys_error *error) {
       recsys__fit_memory(fitting, recsys__ease_memory(n, recsys__number(ranker, ALPHA) > 0), n, error);
   if (status)
     return status;
-  if (recsys__number(ranker, ALPHA) > 0 || recsys__number(ranker, NEW) == 0)
+  if ((!old && recsys__number(ranker, ALPHA) > 0) || recsys__number(ranker, NEW) == 0)
     status = recsys__features_make(&f, fitting->view, ranker->fingerprint, &fields, error);
   if (!status)
-    status = fit_axis(fitting, &f, error);
+    status = fit_axis(fitting, &f, old, error);
   recsys__features_free(&f);
   return status;
+}
+
+static recsys_status fit(recsys__fitting *fitting, recsys_error *error) {
+  return learn(fitting, NULL, error);
+}
+
+static recsys_status refresh(recsys__fitting *fitting, const recsys__learned *old, recsys_error *error) {
+  return learn(fitting, old, error);
 }
 
 static double weight(const recsys__request *r, const recsys__rating *rating) {
   return recsys__scaled_rating(r, rating, recsys__number(r->ranker, VALUES) != 0);
 }
 
-const recsys__algorithm recsys__ease = {.name = "ease", .parameters = parameters, .fit = fit, .weight = weight};
+const recsys__algorithm recsys__ease = {
+    .name = "ease", .parameters = parameters, .fit = fit, .refresh = refresh, .weight = weight};

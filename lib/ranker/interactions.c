@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "ranker/learned.h"
 
 void recsys__sparse_free(recsys__sparse *s) {
   recsys__free(s->offsets);
@@ -89,98 +90,103 @@ bool recsys__sparse_transpose(recsys__sparse *out, const recsys__sparse *in) {
 
 typedef struct making {
   const recsys__view *view;
+  const recsys__scale *scale;
   recsys__interactions *x;
   int64_t *catalogue; /* all item ids, rising */
   uint32_t *place;    /* of each, among the rated; before that: 1 where it is rated */
-  size_t catalogue_count, users, items, entries;
+  size_t catalogue_count, users, items, entries, row;
+  double sum;
 } making;
 
-static size_t catalogue_index(const making *m, int64_t item) {
-  size_t low = 0, high = m->catalogue_count;
-  while (low < high) {
-    size_t middle = (low + high) / 2;
-    if (m->catalogue[middle] < item)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  return low < m->catalogue_count && m->catalogue[low] == item ? low : m->catalogue_count;
-}
-
-static void count(making *m) {
-  const recsys__rating *ratings;
+/* Calls fn for every user with a history; false: out of memory. */
+static bool each_history(making *m, void (*fn)(making *m, int64_t user, const recsys__history *h)) {
   int64_t user = -1;
   while (recsys__view_users(m->view, user, &user, 1) == 1) {
-    size_t n = recsys__view_history(m->view, user, &ratings), known = 0;
-    for (size_t i = 0; i < n; i++) {
-      size_t at = catalogue_index(m, ratings[i].item);
-      if (at < m->catalogue_count) {
-        m->place[at] = 1;
-        known++;
-      }
-    }
-    m->users += known > 0;
-    m->entries += known;
+    recsys__history h;
+    bool ok = recsys__history_of(&h, m->scale, m->view, user);
+    if (ok)
+      fn(m, user, &h);
+    recsys__history_free(&h);
+    if (!ok)
+      return false;
   }
-  for (size_t i = 0; i < m->catalogue_count; i++)
-    m->items += m->place[i];
+  return true;
 }
 
-static void fill_row(making *m, size_t row, const recsys__rating *ratings, size_t n, double *sum) {
+static void count_row(making *m, int64_t user, const recsys__history *h) {
+  size_t known = 0;
+  (void)user;
+  for (size_t i = 0; i < h->n; i++) {
+    size_t at = recsys__place_of(m->catalogue, m->catalogue_count, h->entries[i].item);
+    if (at < m->catalogue_count) {
+      m->place[at] = 1;
+      known++;
+    }
+  }
+  m->users += known > 0;
+  m->entries += known;
+}
+
+static void fill_row(making *m, int64_t user, const recsys__history *h) {
   recsys__interactions *x = m->x;
-  uint64_t at = x->by_user.offsets[row];
-  for (size_t i = 0; i < n; i++) {
-    size_t item = catalogue_index(m, ratings[i].item);
+  uint64_t first = x->by_user.offsets[m->row], at = first;
+  for (size_t i = 0; i < h->n; i++) {
+    size_t item = recsys__place_of(m->catalogue, m->catalogue_count, h->entries[i].item);
     if (item == m->catalogue_count)
       continue;
+    double value = (double)h->entries[i].value;
     x->by_user.indices[at] = m->place[item];
-    x->by_user.values[at] = ratings[i].value;
-    x->times[at++] = ratings[i].time;
-    x->largest = (double)ratings[i].value > x->largest ? (double)ratings[i].value : x->largest;
-    *sum += (double)ratings[i].value;
+    x->by_user.values[at] = h->entries[i].value;
+    x->times[at++] = h->entries[i].time;
+    x->largest = value > x->largest ? value : x->largest;
+    m->sum += value;
   }
-  x->by_user.offsets[row + 1] = at;
+  if (at == first)
+    return;
+  x->users[m->row++] = user;
+  x->by_user.offsets[m->row] = at;
 }
 
-static void fill(making *m) {
+static bool fill(making *m) {
   recsys__interactions *x = m->x;
-  const recsys__rating *ratings;
-  int64_t user = -1;
-  double sum = 0;
-  size_t row = 0, place = 0;
+  size_t place = 0;
   for (size_t i = 0; i < m->catalogue_count; i++)
     if (m->place[i]) {
       x->items[place] = m->catalogue[i];
       m->place[i] = (uint32_t)place++;
     }
   x->largest = 1e-30;
-  while (row < m->users && recsys__view_users(m->view, user, &user, 1) == 1) {
-    size_t n = recsys__view_history(m->view, user, &ratings);
-    fill_row(m, row, ratings, n, &sum);
-    if (x->by_user.offsets[row + 1] > x->by_user.offsets[row])
-      x->users[row++] = user;
-  }
-  x->mean = m->entries ? sum / (double)m->entries : 0;
+  if (!each_history(m, fill_row))
+    return false;
+  x->mean = m->entries ? m->sum / (double)m->entries : 0;
+  return true;
 }
 
-recsys_status recsys__interactions_make(recsys__interactions *x, const recsys__view *view, recsys_error *error) {
-  making m = {.view = view, .x = x, .catalogue_count = recsys__view_item_count(view)};
+static void count_items(making *m) {
+  for (size_t i = 0; i < m->catalogue_count; i++)
+    m->items += m->place[i];
+}
+
+recsys_status recsys__interactions_make(recsys__interactions *x, const recsys__view *view, const recsys__scale *scale,
+                                        recsys_error *error) {
+  making m = {.view = view, .scale = scale, .x = x, .catalogue_count = recsys__view_item_count(view)};
   *x = (recsys__interactions){0};
   m.catalogue = recsys__alloc(m.catalogue_count, sizeof *m.catalogue);
   m.place = recsys__calloc(m.catalogue_count, sizeof *m.place);
   bool ok = m.catalogue && m.place;
   if (ok) {
     m.catalogue_count = recsys__view_items(view, -1, m.catalogue, m.catalogue_count);
-    count(&m);
+    ok = each_history(&m, count_row);
+  }
+  if (ok) {
+    count_items(&m);
     x->users = recsys__alloc(m.users, sizeof *x->users);
     x->items = recsys__alloc(m.items, sizeof *x->items);
     x->times = recsys__alloc(m.entries, sizeof *x->times);
-    ok = x->users && x->items && x->times && sparse_new(&x->by_user, m.users, m.items, m.entries);
+    ok = x->users && x->items && x->times && sparse_new(&x->by_user, m.users, m.items, m.entries) && fill(&m);
   }
-  if (ok) {
-    fill(&m);
+  if (ok)
     ok = recsys__sparse_transpose(&x->by_item, &x->by_user);
-  }
   recsys__free(m.catalogue);
   recsys__free(m.place);
   if (ok)

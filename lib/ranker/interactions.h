@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ranker/history.h"
 #include "recsys.h"
 #include "store/view.h"
 
@@ -18,7 +19,7 @@ typedef struct recsys__sparse {
 
 typedef struct recsys__interactions {
   int64_t *users, *items; /* ids, rising; every one has a rating */
-  recsys__sparse by_user; /* users x items, the ratings */
+  recsys__sparse by_user; /* users x items, the ratings with what events add */
   recsys__sparse by_item; /* items x users: its transpose */
   int64_t *times;         /* of by_user */
   double largest;         /* the largest rating, at least the smallest positive number */
@@ -26,7 +27,8 @@ typedef struct recsys__interactions {
 } recsys__interactions;
 
 /* RECSYS_ENOMEM, or RECSYS_ECANCELLED when progress (NULL allowed) says so. */
-recsys_status recsys__interactions_make(recsys__interactions *x, const recsys__view *view, recsys_error *error);
+recsys_status recsys__interactions_make(recsys__interactions *x, const recsys__view *view, const recsys__scale *scale,
+                                        recsys_error *error);
 void recsys__interactions_free(recsys__interactions *x);
 
 /* The ratings by user as x = rating / largest, or 1 each. false: out of memory. */

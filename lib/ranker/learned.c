@@ -9,7 +9,16 @@
 #include "base/matrix_kernel.h"
 #include "base/memory.h"
 
-void recsys__learned_free(recsys__learned *l) {
+recsys__learned *recsys__learned_new(void) {
+  recsys__learned *l = recsys__calloc(1, sizeof *l);
+  if (l)
+    atomic_init(&l->references, 1);
+  return l;
+}
+
+void recsys__learned_release(recsys__learned *l) {
+  if (!l || atomic_fetch_sub_explicit(&l->references, 1, memory_order_acq_rel) != 1)
+    return;
   recsys__free(l->items);
   recsys__free(l->rated);
   recsys__free(l->dense);
@@ -20,7 +29,7 @@ void recsys__learned_free(recsys__learned *l) {
   recsys__free(l->bias);
   recsys__interactions_free(&l->people);
   recsys__free(l->norms);
-  *l = (recsys__learned){0};
+  recsys__free(l);
 }
 
 bool recsys__learned_axis(recsys__learned *l, const recsys__interactions *x) {

@@ -10,6 +10,7 @@
 #ifndef RECSYS_RANKER_LEARNED_H
 #define RECSYS_RANKER_LEARNED_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -33,6 +34,7 @@ typedef enum {
 } recsys__compared;
 
 typedef struct recsys__learned {
+  _Atomic uint32_t references; /* fitted states that share it */
   recsys__shape shape;
   int64_t *items; /* which can be scored, rising */
   size_t n;
@@ -59,7 +61,8 @@ typedef struct recsys__learned {
   double shrinkage;
 } recsys__learned;
 
-void recsys__learned_free(recsys__learned *l);
+recsys__learned *recsys__learned_new(void);       /* NULL: out of memory */
+void recsys__learned_release(recsys__learned *l); /* NULL allowed */
 /* Copies the ids of the rated items (and of the items that can be scored: the same) from the matrix. */
 bool recsys__learned_axis(recsys__learned *l, const recsys__interactions *x);
 

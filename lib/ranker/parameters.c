@@ -2,6 +2,7 @@
 #include "ranker/parameters.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -38,15 +39,17 @@ static recsys_status parse_word(recsys__setting *setting, const recsys__paramete
   return status;
 }
 
-static recsys_status finish(const recsys__parameter *table, recsys__params *params, recsys_error *error) {
+static void add_keys(char *known, size_t size, const recsys__parameter *table) {
+  size_t length = strlen(known);
+  for (size_t i = 0; table[i].key && length + strlen(table[i].key) + 3 < size; i++)
+    length += (size_t)snprintf(known + length, size - length, "%s%s", length ? ", " : "", table[i].key);
+}
+
+recsys_status recsys__settings_finish(const recsys__parameter *table, const recsys__parameter *shared,
+                                      recsys__params *params, recsys_error *error) {
   char known[1024] = "";
-  size_t length = 0;
-  for (size_t i = 0; table[i].key && length + strlen(table[i].key) + 3 < sizeof known; i++) {
-    if (i)
-      known[length++] = ',', known[length++] = ' ';
-    memcpy(known + length, table[i].key, strlen(table[i].key) + 1);
-    length += strlen(table[i].key);
-  }
+  add_keys(known, sizeof known, table);
+  add_keys(known, sizeof known, shared);
   return recsys__params_finish(params, known, error);
 }
 
@@ -69,7 +72,7 @@ recsys_status recsys__settings_parse(recsys__setting **out, const recsys__parame
     else
       status = parse_text(&settings[i], &table[i], params, error);
   }
-  return status ? status : finish(table, params, error);
+  return status;
 }
 
 static recsys_status restore(recsys__setting *s, const recsys__parameter *p, const json_t *json, recsys_error *error) {

@@ -32,6 +32,9 @@ typedef struct recsys__setting {
 /* Settings in the order of the table, from a parsed string; freed with recsys__settings_free, also after a failure. */
 recsys_status recsys__settings_parse(recsys__setting **out, const recsys__parameter *table, recsys__params *params,
                                      recsys_error *error);
+/* After all tables: RECSYS_EINVAL for a key that is in neither, listing both. */
+recsys_status recsys__settings_finish(const recsys__parameter *table, const recsys__parameter *shared,
+                                      recsys__params *params, recsys_error *error);
 /* Settings from the JSON object that recsys__settings_describe made; what it lacks keeps its default. RECSYS_EFORMAT
  * where a value is impossible. */
 recsys_status recsys__settings_restore(recsys__setting **out, const recsys__parameter *table, const json_t *json,

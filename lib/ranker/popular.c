@@ -1,12 +1,14 @@
-/* The same for everybody: by the number of ratings, or by their damped mean. */
+/* The same for everybody: by the number of ratings (with decay, each counts 2^(-age / decay)), or by their damped mean.
+ */
 #include "ranker/ranker.h"
 
 static const char *const orders[] = {"count", "mean", NULL};
 
-enum { BY, DAMPING };
+enum { BY, DAMPING, DECAY };
 static const recsys__parameter parameters[] = {
     [BY] = {"by", RECSYS__WORD, .words = orders},
     [DAMPING] = {"damping", RECSYS__NUMBER, 0, 1e12, 5, NULL},
+    [DECAY] = {"decay", RECSYS__NUMBER, 0, 1e6, 0, NULL},
     {NULL},
 };
 
@@ -17,11 +19,17 @@ static recsys_status score(recsys__request *r, recsys_error *error) {
   for (size_t i = 0; i < f->n; i++) {
     if (f->counts[i] == 0)
       continue;
-    double value = by_mean ? (f->sums[i] + damping * f->global_mean) / (f->counts[i] + damping) : f->counts[i];
+    double count = f->recent ? f->recent[i] : f->counts[i];
+    double value = by_mean ? (f->sums[i] + damping * f->global_mean) / (f->counts[i] + damping) : count;
     if (!recsys__request_add(r, f->items[i], value, RECSYS_REASON_CONSTANT, -1, 0, 0))
       return recsys__no_memory(error, "the scores");
   }
   return RECSYS_OK;
 }
 
-const recsys__algorithm recsys__popular = {.name = "popular", .parameters = parameters, .score = score};
+static double decay(const recsys_ranker *ranker) {
+  return recsys__number(ranker, DECAY);
+}
+
+const recsys__algorithm recsys__popular = {
+    .name = "popular", .parameters = parameters, .score = score, .source = RECSYS_SOURCE_POPULAR, .decay = decay};

@@ -1,4 +1,4 @@
-/* recsys_ranker_create, _fit, _describe, _close: the handle and what it learns. */
+/* recsys_ranker_create, _describe, _close: the handle and its parameters. */
 #include "ranker/ranker.h"
 
 #include <jansson.h>
@@ -13,9 +13,9 @@
 #include "ranker/looks.h"
 
 static const recsys__algorithm *const algorithms[] = {
-    &recsys__auto,     &recsys__ease,    &recsys__content, &recsys__slim,     &recsys__als,
-    &recsys__pure_svd, &recsys__svd,     &recsys__bpr,     &recsys__vbpr,     &recsys__item_knn,
-    &recsys__user_knn, &recsys__rp3beta, &recsys__visual,  &recsys__category, &recsys__popular};
+    &recsys__auto,   &recsys__ease,     &recsys__content, &recsys__slim,     &recsys__als,      &recsys__pure_svd,
+    &recsys__svd,    &recsys__bpr,      &recsys__vbpr,    &recsys__item_knn, &recsys__user_knn, &recsys__rp3beta,
+    &recsys__visual, &recsys__category, &recsys__popular, &recsys__next,     &recsys__blend};
 
 const recsys__algorithm *recsys__algorithm_at(size_t index) {
   return index < sizeof algorithms / sizeof *algorithms ? algorithms[index] : NULL;
@@ -50,8 +50,16 @@ static recsys_status parse(recsys_ranker *ranker, const char *text, recsys_error
   if (status)
     return status;
   ranker->algorithm = find_algorithm(params.name);
-  status = ranker->algorithm ? recsys__settings_parse(&ranker->settings, ranker->algorithm->parameters, &params, error)
-                             : no_algorithm(params.name, error);
+  if (!ranker->algorithm)
+    status = no_algorithm(params.name, error);
+  else
+    status = recsys__settings_parse(&ranker->settings, ranker->algorithm->parameters, &params, error);
+  if (!status)
+    status = recsys__settings_parse(&ranker->shared, recsys__shared_parameters, &params, error);
+  if (!status)
+    status = recsys__settings_finish(ranker->algorithm->parameters, recsys__shared_parameters, &params, error);
+  if (!status)
+    status = recsys__shared_check(ranker->shared, error);
   recsys__params_free(&params);
   return status;
 }
@@ -109,6 +117,10 @@ recsys_status recsys__ranker_restore(recsys_ranker **out, recsys__store_core *co
     status = no_algorithm(algorithm, error);
   if (!status)
     status = recsys__settings_restore(&(*out)->settings, (*out)->algorithm->parameters, parameters, error);
+  if (!status)
+    status = recsys__settings_restore(&(*out)->shared, recsys__shared_parameters, parameters, error);
+  if (!status && (status = recsys__shared_check((*out)->shared, error)) == RECSYS_EINVAL)
+    status = error ? (error->status = RECSYS_EFORMAT) : RECSYS_EFORMAT;
   return keep_or_close(out, status, error);
 }
 
@@ -123,6 +135,46 @@ recsys_status recsys_ranker_create(recsys_ranker **out, recsys_store *store, con
   recsys_status status = recsys__ranker_over(out, core, algorithm, options, error);
   recsys__store_core_release(core);
   return status;
+}
+
+recsys_status recsys__part_new(const recsys_ranker *ranker, const char *algorithm, recsys_ranker **part,
+                               recsys_error *error) {
+  recsys_ranker_options options = {
+      .struct_size = sizeof options, .threads = ranker->threads, .fingerprint = ranker->fingerprint};
+  recsys_status status = recsys__ranker_over(part, ranker->core, algorithm, &options, error);
+  for (size_t i = RECSYS__EVENTS; recsys__shared_parameters[i].key && !status; i++) {
+    recsys__setting *to = &(*part)->shared[i];
+    recsys__free(to->text);
+    *to = (recsys__setting){.value = ranker->shared[i].value};
+    if (ranker->shared[i].text && !(to->text = recsys__strdup(ranker->shared[i].text)))
+      status = recsys__no_memory(error, "a part of the ranker");
+  }
+  return status;
+}
+
+static bool copy_settings(recsys__setting **out, const recsys__setting *from, const recsys__parameter *table) {
+  size_t n = 0;
+  while (table[n].key)
+    n++;
+  *out = recsys__calloc(n + 1, sizeof **out);
+  for (size_t i = 0; *out && i < n; i++) {
+    (*out)[i].value = from[i].value;
+    if (from[i].text && !((*out)[i].text = recsys__strdup(from[i].text)))
+      return false;
+  }
+  return *out != NULL;
+}
+
+recsys_status recsys__ranker_twin(const recsys_ranker *ranker, recsys_ranker **twin, recsys_error *error) {
+  recsys_ranker_options options = {.struct_size = sizeof options, .threads = ranker->threads};
+  *twin = NULL;
+  recsys_status status = new_ranker(twin, ranker->core, &options, ranker->fingerprint, error);
+  if (!status)
+    (*twin)->algorithm = ranker->algorithm;
+  if (!status && (!copy_settings(&(*twin)->settings, ranker->settings, ranker->algorithm->parameters) ||
+                  !copy_settings(&(*twin)->shared, ranker->shared, recsys__shared_parameters)))
+    status = recsys__no_memory(error, "a part of the ranker");
+  return keep_or_close(twin, status, error);
 }
 
 bool recsys__ranker_predicts(const recsys_ranker *ranker) {
@@ -141,175 +193,43 @@ void recsys_ranker_close(recsys_ranker *ranker) {
   recsys__free(ranker->fingerprint);
   if (ranker->algorithm)
     recsys__settings_free(ranker->settings, ranker->algorithm->parameters);
+  recsys__settings_free(ranker->shared, recsys__shared_parameters);
   recsys__free(ranker);
 }
 
-/* -- fitting */
-
-void recsys__fitted_release(recsys__fitted *f) {
-  if (!f || atomic_fetch_sub_explicit(&f->references, 1, memory_order_acq_rel) != 1)
-    return;
-  recsys__free(f->items);
-  recsys__free(f->counts);
-  recsys__free(f->sums);
-  recsys__free(f->by_popularity);
-  recsys__learned_free(&f->learned);
-  recsys_ranker_close(f->chosen);
-  recsys__free(f);
+static bool describe_settings(const recsys_ranker *ranker, json_t *json) {
+  return recsys__settings_describe(ranker->settings, ranker->algorithm->parameters, json) &&
+         recsys__settings_describe(ranker->shared, recsys__shared_parameters, json);
 }
 
-recsys__fitted *recsys__ranker_fitted(recsys_ranker *ranker) {
-  recsys__lock_take(&ranker->latch);
-  recsys__fitted *fitted = ranker->fitted;
-  if (fitted)
-    atomic_fetch_add(&fitted->references, 1);
-  recsys__lock_give(&ranker->latch);
-  return fitted;
+/* One part with its parameters, and its weight for each length of history. */
+static json_t *describe_part(const recsys__fitted *f, size_t part) {
+  const recsys_ranker *ranker = f->parts[part];
+  json_t *weights = json_array(), *parameters = json_object();
+  bool ok = weights && parameters && describe_settings(ranker, parameters);
+  for (size_t band = 0; ok && f->weights && band < RECSYS__BANDS; band++)
+    ok = !json_array_append_new(weights, json_real(f->weights[band * f->part_count + part]));
+  json_t *json = ok ? json_pack("{s:s, s:O, s:O}", "algorithm", ranker->algorithm->name, "parameters", parameters,
+                                "weights", weights)
+                    : NULL;
+  json_decref(weights);
+  json_decref(parameters);
+  return json;
 }
 
-size_t recsys__fitted_index(const recsys__fitted *f, int64_t item) {
-  return recsys__place_of(f->items, f->n, item);
-}
-
-static int popularity_order(const void *a, const void *b, void *context) {
-  const recsys__fitted *f = context;
-  uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-  if (f->counts[x] != f->counts[y])
-    return f->counts[x] > f->counts[y] ? -1 : 1;
-  return (x > y) - (x < y);
-}
-
-static recsys__fitted *fitted_new(const recsys__view *view) {
-  recsys__fitted *f = recsys__calloc(1, sizeof *f);
-  if (!f)
-    return NULL;
-  atomic_init(&f->references, 1);
-  f->n = recsys__view_item_count(view);
-  f->items = recsys__alloc(f->n, sizeof *f->items);
-  f->counts = recsys__calloc(f->n, sizeof *f->counts);
-  f->sums = recsys__calloc(f->n, sizeof *f->sums);
-  f->by_popularity = recsys__alloc(f->n, sizeof *f->by_popularity);
-  if (f->items && f->counts && f->sums && f->by_popularity) {
-    f->n = recsys__view_items(view, -1, f->items, f->n);
-    return f;
-  }
-  recsys__fitted_release(f);
-  return NULL;
-}
-
-recsys_status recsys__fit_progress(const recsys__fitting *f, uint64_t done, uint64_t total, recsys_error *error) {
-  if (f->options->progress && f->options->progress(f->options->progress_user, "fit", done, total))
-    return recsys__fail(error, RECSYS_ECANCELLED, 0, "fitting was cancelled; the ranker is as it was before");
-  return RECSYS_OK;
-}
-
-/* Counts and sums of ratings by item. */
-static void count_ratings(recsys__fitted *f, const recsys__view *view) {
-  int64_t user = -1;
-  double sum = 0, count = 0;
-  while (recsys__view_users(view, user, &user, 1) == 1) {
-    const recsys__rating *ratings;
-    size_t n = recsys__view_history(view, user, &ratings);
-    for (size_t i = 0; i < n; i++) {
-      size_t at = recsys__fitted_index(f, ratings[i].item);
-      if (at == f->n)
-        continue;
-      f->counts[at]++;
-      f->sums[at] += (double)ratings[i].value;
-      sum += (double)ratings[i].value;
-      count++;
-      f->largest = (double)ratings[i].value > f->largest ? (double)ratings[i].value : f->largest;
-    }
-  }
-  f->global_mean = count > 0 ? sum / count : 0;
-  f->largest = f->largest > 0 ? f->largest : 1;
-}
-
-bool recsys__fitted_publish(recsys_ranker *ranker, recsys__fitted *f) {
-  if (!f->by_popularity && !(f->by_popularity = recsys__alloc(f->n, sizeof *f->by_popularity)))
-    return false;
-  for (size_t i = 0; i < f->n; i++)
-    f->by_popularity[i] = (uint32_t)i;
-  if (f->n)
-    qsort_r(f->by_popularity, f->n, sizeof *f->by_popularity, popularity_order, f);
-  recsys__lock_take(&ranker->latch);
-  recsys__fitted *old = ranker->fitted;
-  ranker->fitted = f;
-  recsys__lock_give(&ranker->latch);
-  recsys__fitted_release(old);
-  return true;
-}
-
-/* Three quarters of the machine's memory, unless the caller says otherwise. */
-static uint64_t memory_limit_of(const recsys_fit_options *options) {
-  long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
-  if (options->memory_limit)
-    return options->memory_limit;
-  return pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size / 4 * 3 : UINT64_MAX;
-}
-
-recsys_status recsys__fit_memory(const recsys__fitting *fitting, uint64_t need, size_t n, recsys_error *error) {
-  if (need <= fitting->memory_limit)
-    return RECSYS_OK;
-  return recsys__fail(error, RECSYS_ENOMEM, 0,
-                      "%s needs %llu MiB for %zu rated items, and the limit is %llu MiB; use als, or set memory_limit",
-                      fitting->ranker->algorithm->name, (unsigned long long)(need >> 20), n,
-                      (unsigned long long)(fitting->memory_limit >> 20));
-}
-
-static recsys_status fit_chosen(recsys__fitted *f, const recsys__fitting *fitting, recsys_error *error) {
-  recsys__choice choice = {0};
-  const recsys_ranker *ranker = fitting->ranker;
-  recsys_ranker_options options = {
-      .struct_size = sizeof options, .threads = ranker->threads, .fingerprint = ranker->fingerprint};
-  recsys_status status = ranker->algorithm->choose(fitting, &choice, error);
-  if (!status)
-    status = recsys__ranker_over(&f->chosen, ranker->core, choice.algorithm, &options, error);
-  if (!status)
-    status = recsys_ranker_fit(f->chosen, fitting->options, error);
-  memcpy(f->reason, choice.reason, sizeof f->reason);
-  return status;
-}
-
-static recsys_status learn(recsys__fitted *f, const recsys_ranker *ranker, const recsys__view *view,
-                           const recsys_fit_options *options, recsys_error *error) {
-  recsys__fitting fitting = {.ranker = ranker,
-                             .view = view,
-                             .learned = &f->learned,
-                             .options = options,
-                             .memory_limit = memory_limit_of(options)};
-  recsys_status status = recsys__fit_progress(&fitting, 0, 1, error);
-  if (!status && (ranker->algorithm->fit || ranker->algorithm->choose)) {
-    status = recsys__interactions_make(&fitting.x, view, error);
-    if (!status)
-      status = ranker->algorithm->fit ? ranker->algorithm->fit(&fitting, error) : fit_chosen(f, &fitting, error);
-    recsys__interactions_free(&fitting.x);
-  }
-  return status ? status : recsys__fit_progress(&fitting, 1, 1, error);
-}
-
-recsys_status recsys_ranker_fit(recsys_ranker *ranker, const recsys_fit_options *options, recsys_error *error) {
-  recsys_fit_options mine;
-  if (!ranker)
-    return recsys__fail(error, RECSYS_EINVAL, 0, "ranker is NULL; create one first");
-  recsys_status status = recsys__options_copy(&mine, sizeof mine, options, "recsys_fit_options", error);
-  if (status)
-    return status;
-  const recsys__view *view = recsys__store_core_view(ranker->core);
-  recsys__fitted *f = fitted_new(view);
-  if (f)
-    count_ratings(f, view);
-  status = f ? learn(f, ranker, view, &mine, error) : recsys__no_memory(error, "the fitted ranker");
-  recsys__view_release(view);
-  if (status) {
-    recsys__fitted_release(f);
-    return status;
-  }
-  if (!recsys__fitted_publish(ranker, f)) {
-    recsys__fitted_release(f);
-    return recsys__no_memory(error, "the fitted ranker");
-  }
-  return recsys__ok(error);
+static bool describe_parts(json_t *json, const recsys_ranker *ranker, const recsys__fitted *f) {
+  json_t *parts = json_array();
+  bool ok = parts != NULL;
+  if (f && ranker->algorithm->choose && f->part_count)
+    ok = ok &&
+         !json_object_set_new(json, "chosen",
+                              json_pack("{s:s, s:s}", "algorithm", f->parts[0]->algorithm->name, "reason", f->reason));
+  for (size_t i = 0; ok && f && i < f->part_count; i++)
+    ok = !json_array_append_new(parts, describe_part(f, i));
+  if (ok && json_array_size(parts))
+    return !json_object_set_new(json, "parts", parts);
+  json_decref(parts);
+  return ok;
 }
 
 recsys_status recsys_ranker_describe(recsys_ranker *ranker, char *buffer, size_t size, size_t *length,
@@ -320,12 +240,9 @@ recsys_status recsys_ranker_describe(recsys_ranker *ranker, char *buffer, size_t
   json_t *json =
       json_pack("{s:s, s:b, s:I, s:f, s:o}", "algorithm", ranker->algorithm->name, "fitted", f != NULL, "items",
                 (json_int_t)(f ? f->n : 0), "mean_rating", f ? f->global_mean : 0.0, "parameters", json_object());
-  if (json && f && f->chosen)
-    json_object_set_new(json, "chosen",
-                        json_pack("{s:s, s:s}", "algorithm", f->chosen->algorithm->name, "reason", f->reason));
+  bool ok = json && describe_parts(json, ranker, f) && describe_settings(ranker, json_object_get(json, "parameters"));
   recsys__fitted_release(f);
-  if (json && !recsys__settings_describe(ranker->settings, ranker->algorithm->parameters,
-                                         json_object_get(json, "parameters"))) {
+  if (!ok) {
     json_decref(json);
     json = NULL;
   }

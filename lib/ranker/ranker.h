@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/lock.h"
 #include "base/memory.h"
+#include "ranker/history.h"
 #include "ranker/interactions.h"
 #include "ranker/learned.h"
 #include "ranker/parameters.h"
@@ -24,10 +25,14 @@ typedef struct recsys__fitted {
   double *sums;
   size_t n;
   uint32_t *by_popularity;     /* indices into items: most ratings first, ties to the smaller id */
+  double *recent;              /* NULL, or counts in which old ratings fade (`popular decay=`) */
   double global_mean, largest; /* of all ratings; largest: 1 where there are none */
-  recsys__learned learned;     /* empty for algorithms without `fit` */
-  recsys_ranker *chosen;       /* by `auto`: fitted, and asked instead; NULL: none */
-  char reason[128];            /* why it was chosen */
+  recsys__learned *learned;    /* reference-counted; NULL for algorithms without `fit` */
+  recsys_ranker **parts;       /* fitted rankers that are asked: one by `auto`, several by `blend` */
+  size_t part_count;
+  double *weights;      /* `blend`: RECSYS__BANDS x parts */
+  recsys_ranker *fresh; /* `content`, for the places that new_items keeps for items nobody rated; NULL: none */
+  char reason[128];     /* why `auto` chose its part */
 } recsys__fitted;
 
 /* Where the ranker keeps its neighbour lists (looks.h). */
@@ -37,10 +42,13 @@ typedef struct recsys__looks_slot {
 } recsys__looks_slot;
 
 typedef struct recsys__algorithm recsys__algorithm;
+enum { RECSYS__BANDS = 4 }; /* lengths of history that `blend` may tell apart */
+
 struct recsys_ranker {
   recsys__store_core *core;
   const recsys__algorithm *algorithm;
   recsys__setting *settings; /* in the order of the algorithm's table */
+  recsys__setting *shared;   /* in the order of recsys__shared_parameters */
   char *fingerprint;         /* NULL: the default space */
   uint32_t threads;
   recsys__lock latch; /* around `fitted` */
@@ -69,6 +77,8 @@ typedef struct recsys__request {
   int64_t explained;      /* the item to give reasons for; -1: none */
   recsys_reason *reasons; /* freed by the caller */
   size_t reason_count, reason_room;
+  int64_t newest; /* the latest time of the history, and how many entries have it */
+  size_t newest_count;
   double explained_score; /* where the reasons do not sum to it */
   bool explained_score_set;
 } recsys__request;
@@ -77,26 +87,37 @@ typedef struct recsys__request {
 typedef struct recsys__fitting {
   const recsys_ranker *ranker;
   const recsys__view *view;
+  const recsys__scale *scale;
   recsys__interactions x;
+  recsys__fitted *fitted;   /* that is being made */
   recsys__learned *learned; /* to be filled; freed by the caller, also after a failure */
   const recsys_fit_options *options;
   uint64_t memory_limit; /* bytes */
+  double largest_before; /* at a refresh: the largest rating at the fit */
 } recsys__fitting;
 
 /* What `auto` decides. */
 typedef struct recsys__choice {
   const char *algorithm;
+  double new_items;
   char reason[128];
 } recsys__choice;
 
 struct recsys__algorithm {
   const char *name;
   const recsys__parameter *parameters;
-  bool predicts; /* its scores are ratings to expect */
+  bool predicts;  /* its scores are ratings to expect */
+  uint8_t source; /* RECSYS_SOURCE_... of its entries; 0: FEATURES for items that nobody rated, else RATINGS */
   /* Instead of everything below: which algorithm is fitted and asked. */
   recsys_status (*choose)(const recsys__fitting *fitting, recsys__choice *choice, recsys_error *error);
+  /* Or: makes and fits parts that `score` asks. */
+  recsys_status (*compose)(const recsys__fitting *fitting, recsys_error *error);
   /* NULL: nothing but counts and sums is learned. */
   recsys_status (*fit)(recsys__fitting *fitting, recsys_error *error);
+  /* Fills `learned` from what was learned before and the store as it is now; NULL: it stays as it is. */
+  recsys_status (*refresh)(recsys__fitting *fitting, const recsys__learned *old, recsys_error *error);
+  /* Days after which a rating counts half in `recent`; NULL: there is none. */
+  double (*decay)(const recsys_ranker *ranker);
   /* Either: collects candidates as summands by item, with reasons for `explained`; */
   recsys_status (*score)(recsys__request *request, recsys_error *error);
   /* or: the weight with which a rating enters the learned model, which then gives all scores and reasons. */
@@ -113,6 +134,7 @@ const char *recsys__text(const recsys_ranker *ranker, size_t index); /* NULL: no
 
 /* Bytes that fitting `ease` to n rated items takes at its peak; and a refusal of what does not fit. */
 uint64_t recsys__ease_memory(size_t n, bool features);
+uint64_t recsys__content_memory(size_t n, size_t items); /* the same for `content` over all items */
 recsys_status recsys__fit_memory(const recsys__fitting *fitting, uint64_t need, size_t n, recsys_error *error);
 
 /* Reports progress of fitting; RECSYS_ECANCELLED when the caller says so. */
@@ -132,6 +154,15 @@ bool recsys__request_reason(recsys__request *r, const recsys_reason *reason);
 recsys_status recsys__neighbours(const recsys__request *r, int64_t item, size_t k, uint32_t metric,
                                  const recsys_filter *filter, recsys__candidate **list, size_t *count,
                                  recsys_error *error);
+
+/* fit.c: what recsys_ranker_fit does, on a view of the caller's (also one with fewer ratings). */
+recsys_status recsys__ranker_fit_on(recsys_ranker *ranker, const recsys__view *view, const recsys_fit_options *options,
+                                    recsys_error *error);
+/* One more part, created like `ranker` itself and not fitted yet. */
+recsys_status recsys__part_new(const recsys_ranker *ranker, const char *algorithm, recsys_ranker **part,
+                               recsys_error *error);
+/* The same algorithm with the same settings, not fitted. */
+recsys_status recsys__ranker_twin(const recsys_ranker *ranker, recsys_ranker **twin, recsys_error *error);
 
 /* A ranker over a core (shared); and whether its scores are ratings to expect. */
 recsys_status recsys__ranker_over(recsys_ranker **out, recsys__store_core *core, const char *algorithm,

@@ -59,8 +59,18 @@ double recsys__scaled_rating(const recsys__request *r, const recsys__rating *rat
   return binary ? 1 : (double)rating->value / r->fitted->largest;
 }
 
-static bool make_profile(const recsys__request *r, recsys__profile *p) {
-  const recsys__learned *l = &r->fitted->learned;
+/* The latest entries of the history. */
+static void find_newest(recsys__request *r) {
+  for (size_t i = 0; i < r->history_count; i++) {
+    bool later = !i || r->history[i].time > r->newest;
+    r->newest = later ? r->history[i].time : r->newest;
+    r->newest_count = later ? 1 : r->newest_count + (r->history[i].time == r->newest);
+  }
+}
+
+static bool make_profile(recsys__request *r, recsys__profile *p) {
+  const recsys__learned *l = r->fitted->learned;
+  find_newest(r);
   *p = (recsys__profile){.length = r->history_count, .user = r->user};
   p->rows = recsys__alloc(r->history_count, sizeof *p->rows);
   p->weights = recsys__alloc(r->history_count, sizeof *p->weights);
@@ -75,7 +85,7 @@ static bool make_profile(const recsys__request *r, recsys__profile *p) {
 }
 
 static bool all_scores(recsys__request *r, const recsys__profile *p) {
-  const recsys__learned *l = &r->fitted->learned;
+  const recsys__learned *l = r->fitted->learned;
   double *scores = recsys__alloc(l->n, sizeof *scores);
   r->candidates = recsys__alloc(l->n, sizeof *r->candidates);
   bool ok = scores && r->candidates && recsys__learned_scores(l, p, scores);
@@ -88,7 +98,7 @@ static bool all_scores(recsys__request *r, const recsys__profile *p) {
 
 /* Reasons of a model that is not linear in its history: none, but its score is known. */
 static bool learned_reasons(recsys__request *r, const recsys__profile *p) {
-  const recsys__learned *l = &r->fitted->learned;
+  const recsys__learned *l = r->fitted->learned;
   size_t at = recsys__place_of(l->items, l->n, r->explained), next = 0;
   double constant, *parts = recsys__alloc(p->n, sizeof *parts);
   bool ok = parts != NULL;
@@ -115,6 +125,8 @@ recsys_status recsys__request_score(recsys__request *r, recsys_error *error) {
   recsys__profile profile;
   if (r->ranker->algorithm->score)
     return r->ranker->algorithm->score(r, error);
+  if (!r->fitted->learned)
+    return RECSYS_OK;
   bool ok = make_profile(r, &profile);
   if (ok && profile.n)
     ok = all_scores(r, &profile) && (r->explained < 0 || learned_reasons(r, &profile));

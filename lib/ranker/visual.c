@@ -106,6 +106,7 @@ static recsys_status score(recsys__request *r, recsys_error *error) {
 }
 
 const recsys__algorithm recsys__visual = {
+    .source = RECSYS_SOURCE_FEATURES,
     .name = "visual",
     .parameters = parameters,
     .score = score,

@@ -12,6 +12,8 @@ typedef struct fold {
   sqlite3_stmt *row; /* the statement being read */
   uint64_t done, total;
   bool progress;
+  int64_t *dead; /* events that are gone */
+  size_t dead_count, dead_room;
 } fold;
 
 static recsys_status no_memory(const fold *f) {
@@ -237,6 +239,22 @@ static recsys_status fold_rating(fold *f) {
   return RECSYS_OK;
 }
 
+static recsys_status fold_event(fold *f) {
+  bool added = false;
+  if (!is_text(f, 3))
+    return damaged(f, "event", integer(f, 1));
+  recsys__event event = {.id = integer(f, 0),
+                         .item = integer(f, 2),
+                         .time = integer(f, 4),
+                         .kind = recsys__vocabulary_add(&f->view->core->vocabulary, RECSYS__EVENT_KINDS, text(f, 3))};
+  recsys__user *user = recsys__user_edit(&f->view->users, integer(f, 1));
+  if (!user || event.kind < 0 || !recsys__user_set_event(user, &event, &added))
+    return no_memory(f);
+  f->view->event_count += added;
+  f->view->newest_event = event.time > f->view->newest_event ? event.time : f->view->newest_event;
+  return RECSYS_OK;
+}
+
 /* -- tombstones */
 
 static recsys_status drop_item(fold *f, int64_t id) {
@@ -252,8 +270,10 @@ static recsys_status drop_user(fold *f, int64_t id) {
   recsys__view *view = f->view;
   recsys__user *user = recsys__map_get(&view->users, id);
   bool ok = !user || !user->key || key_remove(&view->user_keys, user->key, id);
-  if (user && ok)
+  if (user && ok) {
     view->rating_count -= user->count;
+    view->event_count -= user->event_count;
+  }
   return ok && recsys__map_remove(&view->users, id, NULL) ? RECSYS_OK : no_memory(f);
 }
 
@@ -306,6 +326,14 @@ static recsys_status drop_rating(fold *f) {
   return RECSYS_OK;
 }
 
+/* An event's tombstone names no user: all of them go in one pass, after the last tombstone. */
+static recsys_status drop_event(fold *f, int64_t id) {
+  if (!recsys__grow((void **)&f->dead, &f->dead_room, f->dead_count + 1, sizeof *f->dead))
+    return no_memory(f);
+  f->dead[f->dead_count++] = id;
+  return RECSYS_OK;
+}
+
 static recsys_status fold_tombstone(fold *f) {
   const char *kind = text(f, 0);
   if (!strcmp(kind, "item"))
@@ -318,7 +346,7 @@ static recsys_status fold_tombstone(fold *f) {
     return drop_embedding(f);
   if (!strcmp(kind, "rating"))
     return drop_rating(f);
-  return strcmp(kind, "event") ? drop_of_item(f, kind) : RECSYS_OK;
+  return strcmp(kind, "event") ? drop_of_item(f, kind) : drop_event(f, integer(f, 1));
 }
 
 /* -- all of it */
@@ -337,6 +365,7 @@ static const struct {
     {"SELECT item, field, value FROM number WHERE change > ?", fold_number},
     {"SELECT item, field, value FROM text WHERE change > ?", fold_text},
     {"SELECT user, item, value, time FROM rating WHERE change > ?", fold_rating},
+    {"SELECT id, user, item, kind, time FROM event WHERE change > ? ORDER BY user, time, id", fold_event},
 };
 
 static bool cancelled(fold *f) {
@@ -358,6 +387,9 @@ static recsys_status fold_step(fold *f, size_t step) {
   if (!status && code != SQLITE_DONE)
     status = recsys__db_fail(f->store, f->store->db, code, "read", f->error);
   sqlite3_finalize(f->row);
+  if (!status && f->dead_count && !recsys__view_drop_events(f->view, f->dead, f->dead_count))
+    status = no_memory(f);
+  f->dead_count = 0;
   return status;
 }
 
@@ -366,16 +398,18 @@ recsys_status recsys__load(recsys_store *store, recsys__view *view, bool progres
   int64_t change, total = 0;
   recsys_status status = recsys__db_number(store, "SELECT change FROM counter", &change, error);
   if (!status && progress && store->options.progress)
-    status = recsys__db_number(store,
-                               "SELECT (SELECT count(*) FROM item) + (SELECT count(*) FROM user) + (SELECT count(*) "
-                               "FROM embedding) + (SELECT count(*) FROM label) + (SELECT count(*) FROM number) + "
-                               "(SELECT count(*) FROM text) + (SELECT count(*) FROM rating)",
-                               &total, error);
+    status =
+        recsys__db_number(store,
+                          "SELECT (SELECT count(*) FROM item) + (SELECT count(*) FROM user) + (SELECT count(*) "
+                          "FROM embedding) + (SELECT count(*) FROM label) + (SELECT count(*) FROM number) + "
+                          "(SELECT count(*) FROM text) + (SELECT count(*) FROM rating) + (SELECT count(*) FROM event)",
+                          &total, error);
   f.total = (uint64_t)total;
   if (!status && change == view->change)
     return RECSYS_OK;
   for (size_t i = view->change ? 0 : 1; !status && i < sizeof steps / sizeof *steps; i++)
     status = fold_step(&f, i);
+  recsys__free(f.dead);
   if (!status)
     view->change = change;
   return status;

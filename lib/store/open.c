@@ -92,6 +92,7 @@ recsys_status recsys_store_get_info(recsys_store *store, recsys_store_info *info
                             .embeddings = embeddings_of(view),
                             .ratings = view->rating_count,
                             .labels = view->label_count,
+                            .events = view->event_count,
                             .spaces = view->space_count,
                             .change = view->change};
   for (size_t i = 0; i < view->space_count; i++)
@@ -161,11 +162,12 @@ recsys_status recsys_store_describe(recsys_store *store, char *buffer, size_t si
   const recsys__view *view = recsys__store_view(store);
   field_list list = {json_array(), &view->core->vocabulary};
   recsys__map_each(&view->items, fields_of_item, &list);
-  json_t *json = json_pack("{s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "location", store->location,
+  json_t *json = json_pack("{s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "location", store->location,
                            "schema_version", RECSYS__SCHEMA_VERSION, "change", (json_int_t)view->change, "items",
                            (json_int_t)view->items.count, "users", (json_int_t)view->users.count, "embeddings",
                            (json_int_t)embeddings_of(view), "ratings", (json_int_t)view->rating_count, "labels",
-                           (json_int_t)view->label_count, "spaces", spaces_json(view), "fields", list.fields);
+                           (json_int_t)view->label_count, "events", (json_int_t)view->event_count, "spaces",
+                           spaces_json(view), "fields", list.fields);
   recsys__view_release(view);
   char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
   json_decref(json);

@@ -360,7 +360,7 @@ recsys_status recsys_store_put_texts(recsys_store *store, const int64_t *items, 
 
 /* -- ratings */
 
-static uint64_t count_unknown(recsys_store *store, const int64_t *items, size_t n) {
+uint64_t recsys__count_unknown(recsys_store *store, const int64_t *items, size_t n) {
   uint64_t unknown = 0;
   const recsys__view *view = recsys__store_view(store);
   for (size_t i = 0; i < n; i++) {
@@ -418,6 +418,6 @@ recsys_status recsys_store_put_ratings(recsys_store *store, const int64_t *users
     status = write_ratings(store, users, items, ratings, times, n, error);
   status = recsys__write_end(store, status, error);
   if (!status && unknown_items)
-    *unknown_items = count_unknown(store, items, n);
+    *unknown_items = recsys__count_unknown(store, items, n);
   return status;
 }

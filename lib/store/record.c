@@ -49,6 +49,7 @@ static void user_free(void *self) {
   recsys__user *user = self;
   recsys__free(user->key);
   recsys__free(user->ratings);
+  recsys__free(user->events);
   recsys__free(user);
 }
 
@@ -60,12 +61,16 @@ static recsys__user *user_copy(const recsys__user *from) {
   atomic_init(&user->ref.count, 1);
   bool ok = !from || !from->key || (user->key = recsys__strdup(from->key));
   ok = ok && (!from || (user->ratings = recsys__copy(from->ratings, from->count, sizeof *user->ratings)));
+  ok = ok && (!from || (user->events = recsys__copy(from->events, from->event_count, sizeof *user->events)));
   if (!ok) {
     recsys__ref_release(user);
     return NULL;
   }
-  if (from)
+  if (from) {
     user->count = user->room = from->count;
+    user->event_count = user->event_room = from->event_count;
+    user->newest_event_id = from->newest_event_id;
+  }
   return user;
 }
 

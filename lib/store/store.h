@@ -41,6 +41,9 @@ typedef struct recsys__user {
   char *key;
   recsys__rating *ratings; /* by item */
   size_t count, room;
+  recsys__event *events; /* by time, then as they were put */
+  size_t event_count, event_room;
+  int64_t newest_event_id; /* the largest id that one of them ever had */
 } recsys__user;
 
 typedef struct recsys__space {
@@ -67,7 +70,8 @@ struct recsys__view {
   recsys__map item_keys, user_keys; /* hash of the key -> recsys__bucket */
   recsys__space *spaces;
   size_t space_count;
-  uint64_t rating_count, label_count;
+  uint64_t rating_count, label_count, event_count;
+  int64_t newest_event; /* the latest time that an event ever had; INT64_MIN: none */
 };
 
 struct recsys__store_core {
@@ -143,6 +147,14 @@ bool recsys__item_set_text(recsys__item *item, int32_t field, const char *value)
 void recsys__item_remove_text(recsys__item *item, int32_t field);
 bool recsys__user_set_rating(recsys__user *user, const recsys__rating *rating, bool *added);
 bool recsys__user_remove_rating(recsys__user *user, int64_t item);
+
+/* -- events (events.c) */
+enum { RECSYS__EVENT_KINDS = -2 }; /* their field in the vocabulary */
+bool recsys__user_set_event(recsys__user *user, const recsys__event *event, bool *added);
+/* Takes the events with these ids out of a private view; sorts them. */
+bool recsys__view_drop_events(recsys__view *view, int64_t *dead, size_t n);
+/* How many of the items have neither embedding nor label, number or text (put.c). */
+uint64_t recsys__count_unknown(recsys_store *store, const int64_t *items, size_t n);
 
 /* -- checks shared by the public functions */
 recsys_status recsys__check_ids(const int64_t *ids, size_t n, const char *what, recsys_error *error);

@@ -1,4 +1,7 @@
-/* Views with fewer ratings, and cores that stand on one fixed view: what an evaluation fits its rankers to. */
+/* Views with fewer ratings and events, and cores that stand on one fixed view: what an evaluation fits its rankers to.
+ */
+#include <math.h>
+
 #include "store/store.h"
 
 const recsys__view *recsys__view_subset(const recsys__view *from,
@@ -18,6 +21,14 @@ const recsys__view *recsys__view_subset(const recsys__view *from,
         user->ratings[kept++] = user->ratings[i];
     view->rating_count -= user->count - kept;
     user->count = kept;
+    kept = 0;
+    for (size_t i = 0; i < user->event_count; i++) {
+      recsys__rating event = {user->events[i].item, user->events[i].time, NAN};
+      if (keep(context, id, &event))
+        user->events[kept++] = user->events[i];
+    }
+    view->event_count -= user->event_count - kept;
+    user->event_count = kept;
   }
   return view;
 }

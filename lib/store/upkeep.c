@@ -36,7 +36,8 @@ static recsys_status compare_memory(recsys_store *store, recsys__string *report,
     status = RECSYS_OK;
   } else if (!status && now->change == fresh->change &&
              (now->items.count != fresh->items.count || now->users.count != fresh->users.count ||
-              now->rating_count != fresh->rating_count || now->label_count != fresh->label_count)) {
+              now->rating_count != fresh->rating_count || now->label_count != fresh->label_count ||
+              now->event_count != fresh->event_count)) {
     recsys__string_append(report, "memory: it differs from the file; open the store anew\n");
   }
   recsys__view_release(now);

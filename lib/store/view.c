@@ -34,6 +34,7 @@ recsys__view *recsys__view_new(recsys__store_core *core) {
   atomic_init(&view->ref.count, 1);
   atomic_fetch_add(&core->references, 1);
   view->core = core;
+  view->newest_event = INT64_MIN;
   return view;
 }
 
@@ -44,6 +45,8 @@ recsys__view *recsys__view_copy(const recsys__view *from) {
   view->change = from->change;
   view->rating_count = from->rating_count;
   view->label_count = from->label_count;
+  view->event_count = from->event_count;
+  view->newest_event = from->newest_event;
   view->items = recsys__map_copy(&from->items);
   view->users = recsys__map_copy(&from->users);
   view->item_keys = recsys__map_copy(&from->item_keys);

@@ -49,7 +49,18 @@ typedef struct recsys__rating {
 } recsys__rating;
 /* A user's ratings by rising item id; returns how many (0: unknown user, or none). */
 size_t recsys__view_history(const recsys__view *view, int64_t user, const recsys__rating **ratings);
-/* A view with only those ratings for which keep returns true, everything else the same; NULL: out of memory. */
+/* What a user did, by time, then in the order of putting; returns how many. */
+typedef struct recsys__event {
+  int64_t id, item, time;
+  int32_t kind;
+} recsys__event;
+size_t recsys__view_events(const recsys__view *view, int64_t user, const recsys__event **events);
+uint64_t recsys__view_event_count(const recsys__view *view);
+int64_t recsys__view_newest_event(const recsys__view *view);                 /* INT64_MIN: there is none */
+int32_t recsys__view_event_kind(const recsys__view *view, const char *kind); /* -1: never seen */
+
+/* A view with only those ratings and events (asked with value NaN) for which keep returns true, everything else the
+ * same; NULL: out of memory. */
 const recsys__view *recsys__view_subset(const recsys__view *from,
                                         bool (*keep)(void *context, int64_t user, const recsys__rating *rating),
                                         void *context);

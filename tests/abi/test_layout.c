@@ -81,7 +81,7 @@ FIELD(recsys_store_options, progress_user, 32, 8);
 FIELD(recsys_store_options, log, 40, 8);
 FIELD(recsys_store_options, log_user, 48, 8);
 
-SIZE(recsys_store_info, 208);
+SIZE(recsys_store_info, 216);
 FIELD(recsys_store_info, struct_size, 0, 4);
 FIELD(recsys_store_info, schema_version, 4, 4);
 FIELD(recsys_store_info, items, 8, 8);
@@ -93,6 +93,7 @@ FIELD(recsys_store_info, spaces, 48, 8);
 FIELD(recsys_store_info, dim, 56, 8);
 FIELD(recsys_store_info, change, 64, 8);
 FIELD(recsys_store_info, fingerprint, 72, 136);
+FIELD(recsys_store_info, events, 208, 8);
 
 SIZE(recsys_clause, 64);
 FIELD(recsys_clause, field, 0, 8);
@@ -135,7 +136,7 @@ FIELD(recsys_fit_options, progress, 8, 8);
 FIELD(recsys_fit_options, progress_user, 16, 8);
 FIELD(recsys_fit_options, memory_limit, 24, 8);
 
-SIZE(recsys_recommend_options, 72);
+SIZE(recsys_recommend_options, 80);
 FIELD(recsys_recommend_options, struct_size, 0, 4);
 FIELD(recsys_recommend_options, flags, 4, 4);
 FIELD(recsys_recommend_options, filter, 8, 8);
@@ -147,6 +148,7 @@ FIELD(recsys_recommend_options, diversity, 48, 8);
 FIELD(recsys_recommend_options, label_field, 56, 8);
 FIELD(recsys_recommend_options, max_per_label, 64, 4);
 FIELD(recsys_recommend_options, reserved, 68, 4);
+FIELD(recsys_recommend_options, sources, 72, 8);
 
 SIZE(recsys_reason, 64);
 FIELD(recsys_reason, kind, 0, 4);
@@ -246,6 +248,10 @@ VALUE(RECSYS_FILTER_RATED, 8);
 VALUE(RECSYS_METRIC_COSINE, 0);
 VALUE(RECSYS_METRIC_EUCLIDEAN, 1);
 VALUE(RECSYS_RECOMMEND_UNIQUE, 1);
+VALUE(RECSYS_SOURCE_NONE, 0);
+VALUE(RECSYS_SOURCE_RATINGS, 1);
+VALUE(RECSYS_SOURCE_FEATURES, 2);
+VALUE(RECSYS_SOURCE_POPULAR, 3);
 VALUE(RECSYS_REASON_ITEM, 1);
 VALUE(RECSYS_REASON_CONSTANT, 2);
 VALUE(RECSYS_PART_TRAIN, 0);

@@ -14,6 +14,10 @@ static const char *const algorithms[] = {
     "pure-svd factors=4",
     "svd factors=2",
     "vbpr factors=4 iterations=1",
+    "next",
+    "popular decay=1 new_items=0.5",
+    "blend parts=\"item-knn; popular\" by_length=1",
+    "blend parts=\"visual neighbours=8; popular\" by=ranks",
 };
 enum { COUNT = sizeof algorithms / sizeof *algorithms, K = 5 };
 
@@ -41,6 +45,8 @@ static recsys_status everything(recsys_store *store, const char *algorithm) {
     status = recsys_ranker_score(ranker, 1, items, 2, NULL, scores, &error);
   if (!status)
     status = recsys_ranker_explain(ranker, 1, ids[0], NULL, reasons, ITEMS, &n, &score, &error);
+  if (!status)
+    status = recsys_ranker_refresh(ranker, NULL, &error);
   if (!status)
     status = recsys_ranker_describe(ranker, text, sizeof text, NULL, &error);
   recsys_ranker_close(ranker);

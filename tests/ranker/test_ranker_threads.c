@@ -6,8 +6,12 @@
 #include "catalogue.h"
 
 enum { READERS = 8, STEPS = 30, K = 8 };
-static const char *const algorithms[] = {"visual neighbours=8 within_labels=group", "category field=group",
-                                         "ease alpha=2 lambda=5", "user-knn", "als factors=4 iterations=2"};
+static const char *const algorithms[] = {"visual neighbours=8 within_labels=group",
+                                         "category field=group",
+                                         "ease alpha=2 lambda=5",
+                                         "user-knn",
+                                         "als factors=4 iterations=2 new_items=0.3",
+                                         "blend parts=\"item-knn; popular\" weights=1,0.1"};
 
 static recsys_store *store;
 static recsys_ranker *ranker;
@@ -45,7 +49,12 @@ static void *write_on(void *unused) {
     if (!status)
       status = recsys_store_put_embeddings(store, "space", DIM, &fresh, NULL, row, 1, &error);
     if (!status && step % 10 == 9)
-      status = recsys_ranker_fit(ranker, NULL, &error);
+      status = step % 20 == 9 ? recsys_ranker_fit(ranker, NULL, &error) : recsys_ranker_refresh(ranker, NULL, &error);
+    if (!status) {
+      const char *kind = "view";
+      int64_t now = 1000000 + step;
+      status = recsys_store_put_events(store, &user, &item, &kind, &now, 1, NULL, &error);
+    }
     if (!status && step % 4 == 3)
       status = recsys_store_remove(store, RECSYS_ITEMS, &fresh, 1, &error);
     atomic_fetch_add(&wrong, status != RECSYS_OK);

@@ -19,6 +19,12 @@ static const char *const algorithms[] = {
     "svd factors=3",
     "bpr factors=6 iterations=5",
     "vbpr factors=6 iterations=5",
+    "next",
+    "als factors=6 new_items=0.3 half_life=7 events=view:2",
+    "popular decay=0.01",
+    "blend parts=\"ease alpha=2 lambda=5; item-knn neighbours=8; popular\" weights=1,0.5,0.1",
+    "blend parts=\"visual neighbours=8; user-knn neighbours=6; svd factors=3\" by_length=1 new_items=0.2",
+    "blend parts=\"ease; bpr factors=6 iterations=5\" by=ranks",
 };
 enum { COUNT = sizeof algorithms / sizeof *algorithms, K = 10 };
 
@@ -46,7 +52,7 @@ static void lists_of(recsys_ranker *ranker, int64_t *ids, double *scores) {
 START_TEST(saved_and_opened) {
   static int64_t before[(USERS + 1) * K], after[(USERS + 1) * K];
   static double x[(USERS + 1) * K], y[(USERS + 1) * K];
-  char described[1500], again[1500];
+  char described[6000], again[6000];
   recsys_ranker *ranker = open_ranker(store, algorithms[_i]), *opened = NULL;
   lists_of(ranker, before, x);
   ck_ok(recsys_ranker_save(ranker, path, &error));

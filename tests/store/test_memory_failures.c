@@ -36,6 +36,10 @@ static recsys_status everything(recsys_store *store, int64_t from) {
   if (!status)
     status = recsys_store_put_ratings(store, users, items, ratings, NULL, 4, NULL, &error);
   if (!status)
+    status = recsys_store_put_events(store, users, items, values, items, 4, NULL, &error);
+  if (!status)
+    status = recsys_store_remove_events(store, users, 1, from + 2, &error);
+  if (!status)
     status = recsys_store_resolve(store, RECSYS_ITEMS, &key, 1, RECSYS_RESOLVE_CREATE, ids, &error);
   if (!status)
     status = recsys_store_search(store, rows, 1, DIM, 4, &options, ids, scores, &count, &error);
