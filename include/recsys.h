@@ -504,8 +504,8 @@ typedef struct recsys_ranker_options {
 } recsys_ranker_options;
 
 /**
- * Creates a ranker over a store: a name, and parameters as key=value. docs/rankers.md has every parameter with its
- * default, lib/ranker/ each formula with its paper; recsys_ranker_describe tells what is set.
+ * Creates a ranker over a store: a name, and parameters as key=value (NULL: "auto"). docs/rankers.md has every
+ * parameter with its default, lib/ranker/ each formula with its paper; recsys_ranker_describe tells what is set.
  *
  * - "auto": chosen at every fit: content or popular while there are few ratings, ease while it fits the memory, als
  *
@@ -527,7 +527,16 @@ typedef struct recsys_ranker_options {
  *   the targets' labels by falling score, each filled by its best items. field=FIELD (required)
  *   metric=cosine|euclidean spread=1|0
  *
- * - "popular": by=count|mean (mean: (sum of ratings + damping x global mean) / (count + damping)) damping=5
+ * - "popular": by=count|mean (mean: (sum of ratings + damping x global mean) / (count + damping)) damping=5 decay=DAYS
+ *   (of by=count: a rating counts 2^(-age / decay); 0: nothing fades)
+ *
+ * - "next": what comes next in a session, from transitions between items that were seen within gap=30 minutes
+ *
+ * - "blend": parts="ease; als" by=scores|ranks: several rankers as one, with weights that are given or searched
+ *
+ * all with events=view:1,cart:3,purchase:5 half_life=30 (days) now=newest: an item with events counts as its rating (or
+ * 0) + log(1 + sum of weight(kind) 2^(-age / half_life)); kinds that are not named weigh 1. And new_items=0: the share
+ * of every list, at evenly spaced places, that goes to items nobody rated, ranked by "content".
  *
  * u is the user, r(u, i) a rating, sim the similarity of two items' best pair of pictures: the cosine, or for the
  * Euclidean metric 1 / (1 + distance).
@@ -637,6 +646,13 @@ RECSYS_API recsys_status recsys_ranker_explain_from(recsys_ranker *ranker, const
                                                     const int64_t *times, size_t m, int64_t item,
                                                     const recsys_recommend_options *options, recsys_reason *reasons,
                                                     size_t capacity, size_t *count, double *score, recsys_error *error);
+
+/** What two items have in common, as one JSON object: {"labels": [{"field", "value"}], "numbers": [{"field", "a",
+ * "b"}], "words": words and pairs of adjacent words of their names, "pictures": the cosine of their best pair, or
+ * null}. With a reason's item and the item explained, it tells by what the one speaks for the other. RECSYS_ENOTFOUND
+ * for an item that the store does not have. */
+RECSYS_API recsys_status recsys_ranker_compare(recsys_ranker *ranker, int64_t a, int64_t b, char *buffer, size_t size,
+                                               size_t *length, recsys_error *error);
 
 /** The algorithm with all its parameters and what it was fitted on, as one JSON object (docs/formats.md). */
 RECSYS_API recsys_status recsys_ranker_describe(recsys_ranker *ranker, char *buffer, size_t size, size_t *length,

@@ -45,6 +45,7 @@ static void print_store(const char *path, const store_facts *f) {
   printf("items       %llu\n", (unsigned long long)i->items);
   printf("users       %llu\n", (unsigned long long)i->users);
   printf("ratings     %llu\n", (unsigned long long)i->ratings);
+  printf("events      %llu\n", (unsigned long long)i->events);
   printf("embeddings  %llu in %llu space%s\n", (unsigned long long)i->embeddings, (unsigned long long)i->spaces,
          i->spaces == 1 ? "" : "s");
   printf("labels      %llu\n", (unsigned long long)i->labels);

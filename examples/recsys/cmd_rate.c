@@ -1,4 +1,4 @@
-/* recsys rate: ratings from a CSV file into a store. The whole file is read before anything is stored. */
+/* recsys rate: ratings or events from a CSV file into a store. The whole file is read before anything is stored. */
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -17,6 +17,10 @@ static const args_option options[] = {
     {"item-column", "NAME", "default: item, item_id, itemId, movieId, sku, product, product_id, id",
      "--item-column ean"},
     {"rating-column", "NAME", "default: rating, stars, value, score", "--rating-column grade"},
+    {"kind-column", "NAME",
+     "the lines are events of this kind (view, cart, purchase, or the shop's own), not ratings;\n"
+     "default: kind, event, event_type, action, where there is no rating",
+     "--kind-column what"},
     {"time-column", "NAME", "whole seconds since 1970; default: time, timestamp; need not be there",
      "--time-column at"},
     {"ids", NULL, "users and items are the library's whole numbers, not keys", "--ids"},
@@ -31,22 +35,26 @@ static const args_command command = {
     "STORE CSV [OPTION...]",
     "Stores the ratings of a CSV file (RFC 4180, UTF-8, with a header line; columns in any order; \"-\" is standard "
     "input):\n"
-    "one rating for each user and item, a number, larger is better. A later one replaces an earlier one.",
+    "one rating for each user and item, a number, larger is better. A later one replaces an earlier one.\n"
+    "A file with kinds and times instead of ratings holds events (views, purchases): each line adds one.",
     "recsys rate shop.recsys ratings.csv\n"
+    "recsys rate shop.recsys clicks.csv --kind-column action\n"
     "recsys rate shop.recsys export.csv --user-column visitor --rating-column grade --skip-bad-lines",
     {options, args_general},
 };
 
 typedef struct ratings {
-  keys users, items;
+  keys users, items, kinds;
   uint32_t *user, *item; /* numbers of the keys */
-  float *value;
+  float *value;          /* of ratings */
+  uint32_t *kind;        /* of events: numbers of the kinds' names */
+  bool events;
   int64_t *time;
   size_t n, capacity, bad;
 } ratings;
 
 typedef struct columns {
-  int user, item, rating, time; /* time: -1 when there is none */
+  int user, item, rating, kind, time; /* -1: there is none */
 } columns;
 
 static int find_column(const args *a, const csv *c, const char *option, const char *const *usual) {
@@ -59,14 +67,20 @@ static bool find_columns(const args *a, const csv *c, columns *found) {
   static const char *const items[] = {"item",    "item_id",    "itemId", "movieId", "sku",
                                       "product", "product_id", "id",     NULL};
   static const char *const values[] = {"rating", "stars", "value", "score", NULL};
+  static const char *const kinds[] = {"kind", "event", "event_type", "action", NULL};
   static const char *const times[] = {"time", "timestamp", NULL};
   *found = (columns){find_column(a, c, "user-column", users), find_column(a, c, "item-column", items),
-                     find_column(a, c, "rating-column", values), find_column(a, c, "time-column", times)};
-  const char *missing = found->user < 0                                 ? "user"
-                        : found->item < 0                               ? "item"
-                        : found->rating < 0                             ? "rating"
-                        : found->time < 0 && args_has(a, "time-column") ? "time"
-                                                                        : NULL;
+                     find_column(a, c, "rating-column", values), find_column(a, c, "kind-column", kinds),
+                     find_column(a, c, "time-column", times)};
+  if (found->rating >= 0 && !args_has(a, "kind-column"))
+    found->kind = -1;
+  bool events = found->kind >= 0 || args_has(a, "kind-column");
+  const char *missing = found->user < 0                                             ? "user"
+                        : found->item < 0                                           ? "item"
+                        : events && found->kind < 0                                 ? "kind"
+                        : !events && found->rating < 0                              ? "rating"
+                        : found->time < 0 && (events || args_has(a, "time-column")) ? "time"
+                                                                                    : NULL;
   if (missing)
     csv_complain(c, "no column holds the %s; name it with --%s-column (recsys rate --help lists the usual names)",
                  missing, missing);
@@ -87,13 +101,16 @@ static void make_room(ratings *r) {
   r->user = need_more(r->user, r->capacity, sizeof *r->user);
   r->item = need_more(r->item, r->capacity, sizeof *r->item);
   r->value = need_more(r->value, r->capacity, sizeof *r->value);
+  r->kind = need_more(r->kind, r->capacity, sizeof *r->kind);
   r->time = need_more(r->time, r->capacity, sizeof *r->time);
 }
 
 /* One record; false: it is bad, and why was said. */
 static bool read_record(const args *a, const csv *c, const columns *at, ratings *r) {
   const char *user = csv_field(c, (size_t)at->user), *item = csv_field(c, (size_t)at->item);
-  const char *rating = csv_field(c, (size_t)at->rating), *time = at->time < 0 ? "" : csv_field(c, (size_t)at->time);
+  const char *rating = at->kind < 0 ? csv_field(c, (size_t)at->rating) : "1";
+  const char *kind = at->kind < 0 ? "view" : csv_field(c, (size_t)at->kind);
+  const char *time = at->time < 0 ? "" : csv_field(c, (size_t)at->time);
   char *end = NULL;
   double value = strtod(rating, &end);
   int64_t seconds = 0, id;
@@ -104,7 +121,9 @@ static bool read_record(const args *a, const csv *c, const columns *at, ratings 
     wrong = "with --ids, user and item are whole numbers from 0 on";
   else if (end == rating || *end || !isfinite((float)value))
     wrong = "the rating is no number";
-  else if (*time && !is_whole(time, &seconds))
+  else if (!*kind || strlen(kind) > 63)
+    wrong = "the kind must have 1 to 63 bytes";
+  else if ((*time || at->kind >= 0) && !is_whole(time, &seconds))
     wrong = "the time is no whole number of seconds";
   if (wrong) {
     csv_complain(c, "%s", wrong);
@@ -114,6 +133,7 @@ static bool read_record(const args *a, const csv *c, const columns *at, ratings 
   r->user[r->n] = keys_number(&r->users, user);
   r->item[r->n] = keys_number(&r->items, item);
   r->value[r->n] = (float)value;
+  r->kind[r->n] = keys_number(&r->kinds, kind);
   r->time[r->n++] = seconds;
   return true;
 }
@@ -123,6 +143,7 @@ static int read_records(const args *a, csv *c, ratings *r, progress *p) {
   columns at;
   if (!find_columns(a, c, &at))
     return FAILED;
+  r->events = at.kind >= 0;
   csv_status status;
   while ((status = csv_next(c)) != CSV_END) {
     if (status == CSV_BAD || status == CSV_BROKEN)
@@ -180,28 +201,34 @@ static int store_blocks(recsys_store *store, const ratings *r, const int64_t *us
                         uint64_t *unknown) {
   enum { BLOCK = 50000 };
   int64_t *user = need(BLOCK, sizeof *user), *item = need(BLOCK, sizeof *item);
+  const char **kind = need(BLOCK, sizeof *kind);
   recsys_error error = {0};
   progress p;
   int code = DONE;
-  progress_begin(&p, "Storing", "ratings", 0, r->n);
+  progress_begin(&p, "Storing", r->events ? "events" : "ratings", 0, r->n);
   for (size_t at = 0; at < r->n && !code; at += BLOCK) {
     size_t n = r->n - at < BLOCK ? r->n - at : BLOCK;
     uint64_t here = 0;
     for (size_t i = 0; i < n; i++) {
       user[i] = users[r->user[at + i]];
       item[i] = items[r->item[at + i]];
+      kind[i] = r->kinds.strings[r->kind[at + i]];
     }
-    if (recsys_store_put_ratings(store, user, item, r->value + at, r->time + at, n, &here, &error))
+    if (r->events ? recsys_store_put_events(store, user, item, kind, r->time + at, n, &here, &error)
+                  : recsys_store_put_ratings(store, user, item, r->value + at, r->time + at, n, &here, &error))
       code = say_error(&error);
     *unknown += here;
     if (!code && progress_step(&p, at + n) && at + n < r->n) {
-      say("stopped; %zu of %zu ratings are stored. The same command again stores all", at + n, r->n);
+      say(r->events ? "stopped; %zu of %zu events are stored: the others are the last lines of the file"
+                    : "stopped; %zu of %zu ratings are stored. The same command again stores all",
+          at + n, r->n);
       code = FAILED;
     }
   }
   progress_end(&p);
   free(user);
   free(item);
+  free(kind);
   return code;
 }
 
@@ -220,12 +247,13 @@ static int store_ratings(const args *a, const ratings *r, uint64_t *unknown) {
 
 static void print_summary(const args *a, const ratings *r, uint64_t unknown) {
   if (args_has(a, "json")) {
-    json_print(json_pack("{ss ss sI sI sI sI sI}", "command", "rate", "store", a->words[0], "ratings", (json_int_t)r->n,
-                         "users", (json_int_t)r->users.n, "items", (json_int_t)r->items.n, "bad_lines",
-                         (json_int_t)r->bad, "ratings_of_unknown_items", (json_int_t)unknown));
+    json_print(json_pack("{ss ss sI sI sI sI sI}", "command", "rate", "store", a->words[0],
+                         r->events ? "events" : "ratings", (json_int_t)r->n, "users", (json_int_t)r->users.n, "items",
+                         (json_int_t)r->items.n, "bad_lines", (json_int_t)r->bad,
+                         r->events ? "events_of_unknown_items" : "ratings_of_unknown_items", (json_int_t)unknown));
     return;
   }
-  printf("%zu ratings of %zu items by %zu users stored", r->n, r->items.n, r->users.n);
+  printf("%zu %s of %zu items by %zu users stored", r->n, r->events ? "events" : "ratings", r->items.n, r->users.n);
   if (r->bad)
     printf("; %zu bad line%s skipped", r->bad, r->bad == 1 ? "" : "s");
   printf("\n");
@@ -248,9 +276,11 @@ int cmd_rate(int argc, char **argv) {
     print_summary(&a, &r, unknown);
   keys_free(&r.users);
   keys_free(&r.items);
+  keys_free(&r.kinds);
   free(r.user);
   free(r.item);
   free(r.value);
+  free(r.kind);
   free(r.time);
   args_free(&a);
   return code;

@@ -1,5 +1,6 @@
 /* recsys recommend: lists for users that the store knows, and for a guest whose history is passed in. */
 #include <errno.h>
+#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,11 +15,11 @@
 
 static const args_option options[] = {
     {"ranker", "ALGORITHM",
-     "how to rank (default visual): auto, ease, content, als, slim, item-knn, user-knn, rp3beta, pure-svd, svd,\n"
+     "how to rank (default auto): ease, content, als, slim, item-knn, user-knn, rp3beta, pure-svd, svd,\n"
      "bpr, vbpr (docs/rankers.md has their parameters), or\n"
      "\"visual neighbours=40 metric=cosine max_distance=none rating_threshold=mean within_labels=FIELD\"\n"
      "\"category field=FIELD metric=cosine spread=1\"\n"
-     "\"popular by=count|mean damping=5\"",
+     "\"popular by=count|mean damping=5 decay=0\", next, \"blend parts=\\\"ease; als\\\"\"",
      "--ranker \"visual neighbours=40\""},
     {"history", "ITEM[:RATING],...",
      "a guest's history: a list for it comes after those of the users. All items with a rating, or none.\n"
@@ -54,6 +55,33 @@ typedef struct job {
   report *report;
 } job;
 
+/* What an item of the history and a listed one have in common, where features made the score; NULL: nothing with a
+ * name. */
+static char *shared_by(const job *j, const shown_entry *entry, int64_t reason) {
+  char text[4096];
+  const char *ranker = j->report->ranker;
+  textbuf line = {0};
+  size_t i;
+  json_t *one;
+  if (entry->source != RECSYS_SOURCE_FEATURES || !strncmp(ranker, "visual", 6) || !strncmp(ranker, "category", 8) ||
+      recsys_ranker_compare(j->ranker, reason, entry->item.id, text, sizeof text, NULL, NULL))
+    return NULL;
+  json_t *json = json_loads(text, 0, NULL);
+  json_array_foreach(json_object_get(json, "labels"), i, one) {
+    if (i < 3)
+      text_printf(&line, "%s%s", line.length ? ", " : "", json_string_value(json_object_get(one, "value")));
+  }
+  const char *words = "";
+  json_array_foreach(json_object_get(json, "words"), i, one) { /* the longest says most */
+    if (json_string_length(one) > strlen(words))
+      words = json_string_value(one);
+  }
+  if (*words)
+    text_printf(&line, "%s\"%s\"", line.length ? ", " : "", words);
+  json_decref(json);
+  return line.bytes;
+}
+
 /* One user or guest: the list with its history and reasons. */
 static bool add_reasons(const job *j, const history *h, int64_t user, shown_entry *entry) {
   recsys_reason *reasons = need(j->reasons, sizeof *reasons);
@@ -73,7 +101,8 @@ static bool add_reasons(const job *j, const history *h, int64_t user, shown_entr
     entry->reasons[entry->n_reasons++] = (shown_reason){.item = lists_item(j->store, j->a, reasons[i].item),
                                                         .contribution = reasons[i].contribution,
                                                         .similarity = reasons[i].similarity,
-                                                        .rating = reasons[i].rating};
+                                                        .rating = reasons[i].rating,
+                                                        .shared = shared_by(j, entry, reasons[i].item)};
   }
   free(reasons);
   return !status;
@@ -100,6 +129,7 @@ static int add_user_lists(job *j, const int64_t *users, size_t n, const char *co
   double *scores = need(n * j->k, sizeof *scores);
   uint32_t *counts = need(n, sizeof *counts);
   recsys_status *statuses = need(n, sizeof *statuses);
+  uint8_t *sources = j->how.sources = need(n * j->k, sizeof *sources);
   recsys_error error = {0};
   int code = DONE;
   if (recsys_ranker_recommend(j->ranker, users, n, j->k, &j->how, ids, scores, counts, statuses, &error))
@@ -110,6 +140,8 @@ static int add_user_lists(job *j, const int64_t *users, size_t n, const char *co
     l->subject.id = users[i] == INT64_MAX ? -1 : users[i];
     l->subject.key = need_copy(words[i]);
     l->status = statuses[i];
+    for (size_t e = 0; e < l->n_entries; e++)
+      l->entries[e].source = sources[i * j->k + e];
     if (users[i] != INT64_MAX && !history_of_user(&h, j->store, users[i]))
       code = FAILED;
     if (!code && !fill_list(j, l, &h, users[i]))
@@ -120,6 +152,8 @@ static int add_user_lists(job *j, const int64_t *users, size_t n, const char *co
   free(scores);
   free(counts);
   free(statuses);
+  free(sources);
+  j->how.sources = NULL;
   return code;
 }
 
@@ -144,6 +178,7 @@ static int add_guest(job *j) {
   history h = {0};
   int64_t *ids = need(j->k, sizeof *ids);
   double *scores = need(j->k, sizeof *scores);
+  uint8_t *sources = j->how.sources = need(j->k, sizeof *sources);
   uint32_t count = 0;
   recsys_status status = RECSYS_OK;
   recsys_error error = {0};
@@ -155,11 +190,15 @@ static int add_guest(job *j) {
   if (!code) {
     list *l = lists_add(j->report, j->store, j->a, LIST_GUEST, ids, scores, count);
     l->status = status;
+    for (size_t e = 0; e < l->n_entries; e++)
+      l->entries[e].source = sources[e];
     code = fill_list(j, l, &h, -1) ? DONE : FAILED;
   }
   history_free(&h);
   free(ids);
   free(scores);
+  free(sources);
+  j->how.sources = NULL;
   return code;
 }
 
@@ -242,7 +281,7 @@ static int run(const args *a, recsys_store *store) {
               .store = a->words[0],
               .measure = "score",
               .facts = &facts,
-              .ranker = args_get(a, "ranker", "visual")};
+              .ranker = args_get(a, "ranker", "auto")};
   job j = {.a = a, .store = store, .k = 10, .reasons = 2, .report = &r};
   int code = MISUSED;
   if (!opening_facts(store, &facts))

@@ -114,6 +114,10 @@ static void put_reasons(textbuf *page, const shown_entry *entry) {
       text_printf(page, " (%.*f alike, rated %g)", lists_reason_digits(reason), reason->similarity, reason->rating);
     else
       text_printf(page, " (rated %g)", reason->rating);
+    if (reason->shared) {
+      text_puts(page, ": both ");
+      put_escaped(page, reason->shared);
+    }
   }
   text_puts(page, "</p>");
 }

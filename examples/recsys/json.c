@@ -38,6 +38,8 @@ static json_t *reasons(const shown_entry *entry) {
     json_object_set_new(object, "contribution", json_real(reason->contribution));
     json_object_set_new(object, "similarity", json_real(reason->similarity));
     json_object_set_new(object, "rating", json_real(reason->rating));
+    if (reason->shared)
+      json_object_set_new(object, "both", json_text(reason->shared));
     json_array_append_new(array, object);
   }
   return array;
@@ -49,8 +51,10 @@ static json_t *entries(const shown_entry *shown, size_t n, const char *measure, 
     json_t *object = json_object();
     set_item(object, &shown[i].item);
     json_object_set_new(object, measure, json_real(shown[i].value));
-    if (with_reasons)
+    if (with_reasons) {
+      json_object_set_new(object, "source", json_text(lists_source(&shown[i])));
       json_object_set_new(object, "reasons", reasons(&shown[i]));
+    }
     json_array_append_new(array, object);
   }
   return array;

@@ -48,8 +48,10 @@ static void free_item(shown_item *item) {
 
 static void free_entries(shown_entry *entries, size_t n) {
   for (size_t i = 0; i < n; i++) {
-    for (size_t j = 0; j < entries[i].n_reasons; j++)
+    for (size_t j = 0; j < entries[i].n_reasons; j++) {
       free_item(&entries[i].reasons[j].item);
+      free(entries[i].reasons[j].shared);
+    }
     free(entries[i].reasons);
     free_item(&entries[i].item);
   }
@@ -106,6 +108,11 @@ const char *lists_warning(const report *r) {
          "nothing more. Give pretrained weights with --model for lists by looks.";
 }
 
+const char *lists_source(const shown_entry *entry) {
+  static const char *const names[] = {NULL, "ratings", "features", "popular"};
+  return entry->source < sizeof names / sizeof *names ? names[entry->source] : NULL;
+}
+
 int lists_digits(const list *l) {
   double least = INFINITY, most = -INFINITY;
   int digits = 3;
@@ -130,12 +137,14 @@ static char *reasons_line(const shown_entry *entry) {
     text_printf(&line, "%s%s (", i ? "; " : "", reason->item.title ? reason->item.title : reason->item.key);
     if (reason->similarity != 0)
       text_printf(&line, "%.*f alike, ", lists_reason_digits(reason), reason->similarity);
-    text_printf(&line, "rated %g)", reason->rating);
+    text_printf(&line, "rated %g%s%s)", reason->rating, reason->shared ? ", both " : "",
+                reason->shared ? reason->shared : "");
   }
   return line.bytes;
 }
 
-static void add_row(table *t, size_t rank, const shown_entry *entry, int digits, bool titles, bool reasons) {
+static void add_row(table *t, size_t rank, const shown_entry *entry, int digits, bool titles, bool sources,
+                    bool reasons) {
   char number[32], score[32];
   snprintf(number, sizeof number, "%zu", rank);
   snprintf(score, sizeof score, "%.*f", digits, entry->value);
@@ -144,6 +153,8 @@ static void add_row(table *t, size_t rank, const shown_entry *entry, int digits,
   table_cell(t, entry->item.key);
   if (titles)
     table_cell(t, entry->item.title);
+  if (sources)
+    table_cell(t, lists_source(entry));
   if (reasons) {
     char *line = reasons_line(entry);
     table_cell(t, line);
@@ -153,21 +164,24 @@ static void add_row(table *t, size_t rank, const shown_entry *entry, int digits,
 
 static void print_list(const report *r, const list *l) {
   char *heading = lists_heading(r, l), *clean = table_clean(heading);
-  bool titles = false, reasons = false;
-  const char *headings[5] = {"#", r->measure, "item"};
+  bool titles = false, reasons = false, sources = false;
+  const char *headings[6] = {"#", r->measure, "item"};
   size_t columns = 3;
   for (size_t i = 0; i < l->n_entries; i++) {
     titles |= l->entries[i].item.title != NULL;
     reasons |= l->entries[i].n_reasons > 0;
+    sources |= l->entries[i].source != l->entries[0].source; /* all alike need no column */
   }
   if (titles)
     headings[columns++] = "title";
+  if (sources)
+    headings[columns++] = "by";
   if (reasons)
     headings[columns++] = "because of";
   printf("%s\n", clean);
   table *t = table_new(headings, columns, "01");
   for (size_t i = 0; i < l->n_entries; i++)
-    add_row(t, i + 1, &l->entries[i], lists_digits(l), titles, reasons);
+    add_row(t, i + 1, &l->entries[i], lists_digits(l), titles, sources, reasons);
   if (l->n_entries)
     table_print(t);
   if (lists_note(l))

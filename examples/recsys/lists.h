@@ -23,11 +23,13 @@ typedef struct shown_item {
 typedef struct shown_reason {
   shown_item item;
   double contribution, similarity, rating;
+  char *shared; /* "Drama, Thriller; 'red chair'"; NULL: nothing that has a name */
 } shown_reason;
 
 typedef struct shown_entry {
   shown_item item;
-  double value; /* its score; in a history, the rating */
+  double value;   /* its score; in a history, the rating */
+  uint8_t source; /* RECSYS_SOURCE_... */
   shown_reason *reasons;
   size_t n_reasons;
 } shown_entry;
@@ -67,6 +69,9 @@ char *lists_name(const shown_item *item);
 const char *lists_note(const list *l);
 /* The sentence about untrained networks; NULL: the network is trained or not known. */
 const char *lists_warning(const report *r);
+
+/* "ratings", "features", "popular"; NULL: none. */
+const char *lists_source(const shown_entry *entry);
 
 /* Decimals that tell the entries' numbers apart: embeddings of one shop can be very much alike. */
 int lists_digits(const list *l);

@@ -35,11 +35,22 @@ static int by_contribution(const void *a, const void *b) {
   return (x->item > y->item) - (x->item < y->item);
 }
 
+/* Whether the item can only stand in a place that new_items keeps. */
+static bool listed_as_fresh(const recsys__call *c, int64_t item) {
+  size_t at = recsys__fitted_index(c->fitted, item);
+  return c->fitted->fresh && (at == c->fitted->n || c->fitted->counts[at] == 0);
+}
+
 static recsys_status explain(const recsys__call *c, int64_t user, const recsys__history *history, int64_t item,
                              recsys_reason *reasons, size_t capacity, size_t *count, double *score,
                              recsys_error *error) {
   double sum = 0;
   recsys__request r = recsys__call_request(c, user, history, 0);
+  recsys__fitted *fresh = listed_as_fresh(c, item) ? recsys__ranker_fitted(c->fitted->fresh) : NULL;
+  if (fresh) {
+    r.ranker = c->fitted->fresh;
+    r.fitted = fresh;
+  }
   r.explained = item;
   recsys_status status = recsys__request_score(&r, error);
   if (!status) {
@@ -56,6 +67,7 @@ static recsys_status explain(const recsys__call *c, int64_t user, const recsys__
   }
   recsys__free(r.candidates);
   recsys__free(r.reasons);
+  recsys__fitted_release(fresh);
   return status;
 }
 

@@ -131,6 +131,10 @@ static bool in_fields(const recsys__view *view, const char *fields, int32_t fiel
   return recsys__list_has(fields, recsys__view_field_name(view, field));
 }
 
+bool recsys__features_is_name(const recsys__view *view, const char *fields, int32_t field) {
+  return fields ? in_fields(view, fields, field) : strcmp(recsys__view_field_name(view, field), "image") != 0;
+}
+
 /* The smallest and largest value of a field. */
 static void range_of(const recsys__features *f, const recsys__view *view, int32_t wanted, double *low, double *high) {
   int32_t field;
@@ -198,7 +202,7 @@ static bool make_words(recsys__features *f, const recsys__view *view, const char
   bool ok = true;
   for (size_t i = 0; i < f->n && ok; i++)
     for (size_t j = 0; ok && (text = recsys__view_text_at(view, f->items[i], j, &field)); j++)
-      if (in_fields(view, fields, field))
+      if (recsys__features_is_name(view, fields, field))
         ok = recsys__words_add(&words, (uint32_t)i, text);
   recsys__words_sort(&words);
   for (size_t i = 0, column = 0; i < words.count && ok; i++) {
@@ -265,8 +269,12 @@ static bool has_feature(const recsys__view *view, int32_t space, int64_t item) {
   const recsys__label *labels;
   int32_t field;
   double value;
-  return recsys__view_all_labels(view, item, &labels) || recsys__view_number_at(view, item, 0, &field, &value) ||
-         recsys__view_text_at(view, item, 0, &field) || (space >= 0 && recsys__view_has_embedding(view, space, item));
+  bool named = false;
+  for (size_t i = 0; !named && recsys__view_text_at(view, item, i, &field); i++)
+    named = recsys__features_is_name(view, NULL, field);
+  return named || recsys__view_all_labels(view, item, &labels) ||
+         recsys__view_number_at(view, item, 0, &field, &value) ||
+         (space >= 0 && recsys__view_has_embedding(view, space, item));
 }
 
 static bool list_items(recsys__features *f, const recsys__view *view, const char *fingerprint) {

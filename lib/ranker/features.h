@@ -34,6 +34,9 @@ typedef struct recsys__features {
   size_t dim;
 } recsys__features;
 
+/* Whether a text field holds words of the item: one of `fields`, or (NULL) any but "image", the picture's path. */
+bool recsys__features_is_name(const recsys__view *view, const char *fields, int32_t field);
+
 /* Over all items of the view; fingerprint NULL: the default space. */
 recsys_status recsys__features_make(recsys__features *f, const recsys__view *view, const char *fingerprint,
                                     const recsys__feature_fields *fields, recsys_error *error);

@@ -129,10 +129,10 @@ recsys_status recsys_ranker_create(recsys_ranker **out, recsys_store *store, con
   if (!out)
     return recsys__fail(error, RECSYS_EINVAL, 0, "ranker is NULL; pass the address of a handle");
   *out = NULL;
-  if (!store || !algorithm)
-    return recsys__fail(error, RECSYS_EINVAL, 0, "%s is NULL", store ? "algorithm" : "store");
+  if (!store)
+    return recsys__fail(error, RECSYS_EINVAL, 0, "store is NULL; open one first");
   recsys__store_core *core = recsys__store_core_retain(store);
-  recsys_status status = recsys__ranker_over(out, core, algorithm, options, error);
+  recsys_status status = recsys__ranker_over(out, core, algorithm ? algorithm : "auto", options, error);
   recsys__store_core_release(core);
   return status;
 }

@@ -74,21 +74,43 @@ static bool is_listed(const call *c, size_t list, int64_t item) {
   return false;
 }
 
-/* Popular items, then those nobody rated, by id, in the places that are left. d: NULL, or what they must keep to. */
-static void fill(call *c, const recsys__request *r, size_t list, recsys__diverse *d) {
-  const recsys__call *shared = &c->shared;
-  const recsys__fitted *f = shared->fitted;
+static int by_id(const void *a, const void *b) {
+  int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+  return (x > y) - (x < y);
+}
+
+typedef struct filling {
+  call *c;
+  const recsys__request *r;
+  recsys__diverse *d; /* NULL, or what the entries must keep to */
+  size_t list;
+  int64_t *personal; /* what is listed already, rising */
+  size_t count;
+} filling;
+
+static void fill_with(const filling *f, int64_t item) {
+  if (may_appear(&f->c->shared, f->r, item) && !is_target(f->r, item) &&
+      !(f->count && bsearch(&item, f->personal, f->count, sizeof item, by_id)) &&
+      (!f->d || recsys__diverse_admit(f->d, item)))
+    put(f->c, f->list, item, 0, RECSYS_SOURCE_POPULAR);
+}
+
+/* Popular items, then those nobody rated, by id, in the places that are left. false: out of memory. */
+static bool fill(call *c, const recsys__request *r, size_t list, recsys__diverse *d) {
+  const recsys__fitted *fitted = c->shared.fitted;
   int64_t item = -1;
-  for (size_t i = 0; i < f->n && c->counts[list] < c->k; i++) {
-    int64_t popular = f->items[f->by_popularity[i]];
-    if (may_appear(shared, r, popular) && !is_target(r, popular) && !is_listed(c, list, popular) &&
-        (!d || recsys__diverse_admit(d, popular)))
-      put(c, list, popular, 0, RECSYS_SOURCE_POPULAR);
-  }
-  while (c->counts[list] < c->k && recsys__view_items(shared->view, item, &item, 1) == 1)
-    if (recsys__fitted_index(f, item) == f->n && may_appear(shared, r, item) && !is_target(r, item) &&
-        !is_listed(c, list, item) && (!d || recsys__diverse_admit(d, item)))
-      put(c, list, item, 0, RECSYS_SOURCE_POPULAR);
+  filling f = {.c = c, .r = r, .d = d, .list = list, .count = c->counts[list]};
+  if (!(f.personal = recsys__copy(c->ids + list * c->k, f.count, sizeof *f.personal)))
+    return false;
+  if (f.count)
+    qsort(f.personal, f.count, sizeof *f.personal, by_id);
+  for (size_t i = 0; i < fitted->n && c->counts[list] < c->k; i++)
+    fill_with(&f, fitted->items[fitted->by_popularity[i]]);
+  while (c->counts[list] < c->k && recsys__view_items(c->shared.view, item, &item, 1) == 1)
+    if (recsys__fitted_index(fitted, item) == fitted->n)
+      fill_with(&f, item);
+  recsys__free(f.personal);
+  return true;
 }
 
 /* Keeps the candidates that may appear, best first. */
@@ -192,7 +214,8 @@ static void put_list(call *c, const recsys__request *r, size_t n, const recsys__
     if (!kept && next == n)
       break;
     const recsys__candidate *one = kept ? &fresh->candidates[new ++] : &r->candidates[next++];
-    if (!fresh || (!is_listed(c, list, one->item) && (!kept || !d || recsys__diverse_admit(d, one->item))))
+    bool twice = fresh && !was_rated(&c->shared, one->item) && is_listed(c, list, one->item);
+    if (!twice && (!kept || !d || recsys__diverse_admit(d, one->item)))
       put(c, list, one->item, one->score, kept ? RECSYS_SOURCE_FEATURES : source_of(&c->shared, one->item));
   }
 }
@@ -202,7 +225,8 @@ static recsys_status finish_list(call *c, const recsys__request *r, size_t list,
   size_t personal = c->counts[list];
   if (personal == c->k)
     return RECSYS_OK;
-  fill(c, r, list, d);
+  if (!fill(c, r, list, d))
+    return RECSYS_ENOMEM;
   if (c->shared.ranker->algorithm->source != RECSYS_SOURCE_POPULAR && c->counts[list] > personal)
     return RECSYS_NOTE_FALLBACK_POPULAR;
   return c->counts[list] < c->k ? RECSYS_NOTE_SHORT : RECSYS_OK;

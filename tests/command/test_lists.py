@@ -125,6 +125,9 @@ class Recommend(Case):
         self.store = self.hand_made()
 
     def recommend(self, *words, code=0):
+        """The lists; by visual, whose scores can be worked out by hand, where no ranker is named."""
+        if "--ranker" not in words:
+            words += ("--ranker", "visual")
         return self.json("recommend", self.store, *words, code=code)["lists"]
 
     def test_visual_by_hand(self):
@@ -184,6 +187,20 @@ class Recommend(Case):
         for wrong in ["psychic", "visual neighbours=many", "category"]:
             self.run_it("recommend", self.store, "ann", "--ranker", wrong, code=1)
 
+    def test_auto_is_the_default(self):
+        # So few ratings: content, which the items' labels and pictures allow, for all but what ann rated.
+        out = self.json("recommend", self.store, "ann")
+        self.assertEqual(out["ranker"], "auto")
+        self.assertEqual(sorted(keys(out["lists"][0])), ["b", "d", "e,f", "g"])
+        self.assertEqual({e["source"] for e in out["lists"][0]["entries"]}, {"features"})
+        both = {r["key"]: r.get("both") for e in out["lists"][0]["entries"] for r in e["reasons"] if e["key"] == "b"}
+        self.assertEqual(both["a"], "shirt")
+
+    def test_sources(self):
+        entries = self.recommend("ann", "--ranker", "item-knn new_items=0.5", "-k", "4")[0]["entries"]
+        self.assertTrue({e["source"] for e in entries} <= {"ratings", "features", "popular"})
+        self.assertEqual({e["source"] for e in self.recommend("nobody", "--ranker", "ease")[0]["entries"]}, {"popular"})
+
     def test_targets(self):
         # cy rated no shirt, so a is everybody's mean for shirts: (5 + 2) / 2; b gets .8 x 3.5.
         l = self.recommend("cy", "--ranker", "category field=kind", "--target", "a", "-k", "1")[0]
@@ -199,9 +216,9 @@ class Recommend(Case):
         self.assertEqual(self.recommend(str(user["id"]), "--ids")[0]["entries"], self.recommend("ann")[0]["entries"])
 
     def test_reasons_in_the_table(self):
-        out, _ = self.run_it("recommend", self.store, "ann", "-k", "1")
+        out, _ = self.run_it("recommend", self.store, "ann", "-k", "1", "--ranker", "visual")
         self.assertIn('Alpha <b>&" (0.80 alike, rated 5)', out)
-        self.assertNotIn("alike", self.run_it("recommend", self.store, "ann", "--reasons", "0")[0])
+        self.assertNotIn("alike", self.run_it("recommend", self.store, "ann", "--reasons", "0", "--ranker", "visual")[0])
 
 
 class Pages(Case):

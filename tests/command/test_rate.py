@@ -51,6 +51,26 @@ class Rate(Case):
         self.run_it("rate", store, self.write("q.csv", "user,item,rating\nann,b,5\n"))
         self.assertEqual(self.stored(store), {"ann": {"a": 2, "b": 5}})
 
+    def test_events(self):
+        store = self.path("s.recsys")
+        text = "time,kind,user,item\n100,view,ann,a\n160,view,ann,b\n100,purchase,bob,a\n150,view,bob,b\n170,view,bob,c\n"
+        out = self.json("rate", store, self.write("e.csv", text))
+        self.assertEqual((out["events"], out["users"], out["items"]), (5, 2, 3))
+        self.assertIn("2 events", self.run_it("rate", store, self.write("f.csv", "what,at,user,item\nwish,5,cy,c\nwish,9,cy,a\n"),
+                                              "--kind-column", "what", "--time-column", "at")[0])
+        self.assertIn("events      7", self.run_it("info", store)[0])
+        after = self.json("recommend", store, "--history", "b", "--ranker", "next half_life=0", "-k", "1")["lists"][0]
+        self.assertEqual([(e["key"], e["score"]) for e in after["entries"]], [("c", 1)])
+
+    def test_events_need_times(self):
+        store = self.path("s.recsys")
+        _, err = self.run_it("rate", store, self.write("e.csv", "kind,user,item\nview,ann,a\n"), code=1)
+        self.assertIn("time", err)
+        _, err = self.run_it("rate", store, self.write("f.csv", "kind,user,item,time\nview,ann,a,\n"), code=1)
+        self.assertIn("line 2:", err)
+        _, err = self.run_it("rate", store, self.write("g.csv", "user,item,time\nann,a,5\n"), "--kind-column", "what", code=1)
+        self.assertIn("kind", err)
+
     BAD = "user,item,rating,time\nann,a,5,1\nann,b\nann,c,five,1\nann,d,4,soon\n,e,4,1\nann,f,nan,1\nann,g,inf,1\nann,h,3,\n"
 
     def test_a_bad_line_stores_nothing(self):

@@ -539,7 +539,8 @@ START_TEST(null_everywhere) {
   uint64_t wrong[2] = {1, 2}, falling[3] = {0, 2, 1};
   ck_fails(recsys_ranker_create(NULL, store, "popular", NULL, &error), RECSYS_EINVAL, "NULL");
   ck_fails(recsys_ranker_create(&ranker, NULL, "popular", NULL, &error), RECSYS_EINVAL, "store");
-  ck_fails(recsys_ranker_create(&ranker, store, NULL, NULL, &error), RECSYS_EINVAL, "algorithm");
+  ck_ok(recsys_ranker_create(&ranker, store, NULL, NULL, &error)); /* auto */
+  recsys_ranker_close(ranker);
   ck_fails(recsys_ranker_fit(NULL, NULL, &error), RECSYS_EINVAL, "NULL");
   ck_fails(recsys_ranker_recommend(NULL, &user, 1, K, NULL, ids, scores, &count, NULL, &error), RECSYS_EINVAL, "NULL");
   ck_fails(recsys_ranker_recommend(fitted, NULL, 1, K, NULL, ids, scores, &count, NULL, &error), RECSYS_EINVAL,
@@ -588,6 +589,25 @@ START_TEST(category_targets) {
 }
 END_TEST
 
+START_TEST(compare_items) {
+  char text[600];
+  recsys_ranker *ranker = open_ranker(store, "content");
+  ck_ok(recsys_ranker_compare(ranker, 0, 35, text, sizeof text, NULL, &error)); /* both are red chairs */
+  ck_assert_msg(strstr(text, "\"words\":[\"chair\",\"red\",\"red chair\"]"), "%s", text);
+  ck_assert_msg(strstr(text, "\"numbers\":[]"), "%s", text); /* item 0 has no price */
+  ck_assert_ptr_nonnull(strstr(text, "\"pictures\":"));
+  ck_ok(recsys_ranker_compare(ranker, 1, 14, text, sizeof text, NULL, &error));
+  ck_assert_msg(strstr(text, "{\"field\":\"price\",\"a\":1.0,\"b\":1.0}"), "%s", text);
+  ck_ok(recsys_ranker_compare(ranker, 5, 1, text, sizeof text, NULL, &error));
+  ck_assert_msg(strstr(text, "\"labels\":[{\"field\":\"group\",\"value\":\"G1\"}]"), "%s", text);
+  ck_ok(recsys_ranker_compare(ranker, 3, 4, text, sizeof text, NULL, &error));
+  ck_assert_msg(strstr(text, "\"pictures\":null"), "%s", text);
+  ck_fails(recsys_ranker_compare(ranker, 0, 4000, text, sizeof text, NULL, &error), RECSYS_ENOTFOUND, "4000");
+  ck_fails(recsys_ranker_compare(NULL, 0, 1, text, sizeof text, NULL, &error), RECSYS_EINVAL, "NULL");
+  recsys_ranker_close(ranker);
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("recommend");
   TCase *all = tcase_create("all");
@@ -614,6 +634,7 @@ int main(void) {
   tcase_add_test(all, bad_parameters);
   tcase_add_test(all, null_everywhere);
   tcase_add_test(all, category_targets);
+  tcase_add_test(all, compare_items);
   suite_add_tcase(suite, all);
   SRunner *runner = srunner_create(suite);
   srunner_run_all(runner, CK_NORMAL);
