@@ -9,9 +9,9 @@
 #include "base/memory.h"
 #include "base/thread.h"
 
-/* One task makes a BLOCK_ROWS x BLOCK_COLUMNS block of C, BLOCK_DEPTH summands at a time: the packed panels (192 KiB
- * and 384 KiB) stay in the second-level cache. */
-enum { BLOCK_ROWS = 96, BLOCK_COLUMNS = 192, BLOCK_DEPTH = 256 };
+/* One task makes a BLOCK_ROWS x BLOCK_COLUMNS block of C, BLOCK_DEPTH summands at a time: the packed panels (384 KiB
+ * each) stay in the second-level cache. */
+enum { BLOCK_ROWS = 192, BLOCK_COLUMNS = 192, BLOCK_DEPTH = 256 };
 
 typedef struct product {
   int flags;
@@ -23,6 +23,29 @@ typedef struct product {
   atomic_bool failed;
 } product;
 
+/* out[q * width + r] = from[r * stride + q], in pieces whose writes stay in the first-level cache. */
+static void transpose(const double *from, size_t stride, size_t rows, size_t depth, double *out, size_t width) {
+  enum { PIECE = 16 };
+  for (size_t start = 0; start < depth; start += PIECE) {
+    size_t end = start + PIECE < depth ? start + PIECE : depth;
+    for (size_t r = 0; r < rows; r++)
+      for (size_t q = start; q < end; q++)
+        out[q * width + r] = from[r * stride + q];
+  }
+}
+
+/* out[q * width + c] = from[q * stride + c]; whole rows by moves of a size that the compiler knows. */
+static void copy_rows(const double *from, size_t stride, size_t used, size_t depth, double *out, size_t width) {
+  for (size_t q = 0; q < depth; q++, from += stride, out += width) {
+    if (used == RECSYS__TILE_COLUMNS)
+      memcpy(out, from, RECSYS__TILE_COLUMNS * sizeof *out);
+    else if (used == RECSYS__TILE_ROWS)
+      memcpy(out, from, RECSYS__TILE_ROWS * sizeof *out);
+    else
+      memcpy(out, from, used * sizeof *out);
+  }
+}
+
 /* Panels of TILE_ROWS rows of op(A), each k-major, short ones filled up with zeros. */
 static void pack_a(const product *p, size_t row, size_t rows, size_t from, size_t depth, double *out) {
   for (size_t i = 0; i < rows; i += RECSYS__TILE_ROWS, out += RECSYS__TILE_ROWS * depth) {
@@ -30,12 +53,9 @@ static void pack_a(const product *p, size_t row, size_t rows, size_t from, size_
     if (used < RECSYS__TILE_ROWS)
       memset(out, 0, RECSYS__TILE_ROWS * depth * sizeof *out);
     if (p->flags & RECSYS__A_TRANSPOSED) {
-      for (size_t q = 0; q < depth; q++)
-        memcpy(out + q * RECSYS__TILE_ROWS, p->a + (from + q) * p->lda + row + i, used * sizeof *out);
+      copy_rows(p->a + from * p->lda + row + i, p->lda, used, depth, out, RECSYS__TILE_ROWS);
     } else {
-      for (size_t r = 0; r < used; r++)
-        for (size_t q = 0; q < depth; q++)
-          out[q * RECSYS__TILE_ROWS + r] = p->a[(row + i + r) * p->lda + from + q];
+      transpose(p->a + (row + i) * p->lda + from, p->lda, used, depth, out, RECSYS__TILE_ROWS);
     }
   }
 }
@@ -46,12 +66,9 @@ static void pack_b(const product *p, size_t column, size_t columns, size_t from,
     if (used < RECSYS__TILE_COLUMNS)
       memset(out, 0, RECSYS__TILE_COLUMNS * depth * sizeof *out);
     if (p->flags & RECSYS__B_TRANSPOSED) {
-      for (size_t r = 0; r < used; r++)
-        for (size_t q = 0; q < depth; q++)
-          out[q * RECSYS__TILE_COLUMNS + r] = p->b[(column + j + r) * p->ldb + from + q];
+      transpose(p->b + (column + j) * p->ldb + from, p->ldb, used, depth, out, RECSYS__TILE_COLUMNS);
     } else {
-      for (size_t q = 0; q < depth; q++)
-        memcpy(out + q * RECSYS__TILE_COLUMNS, p->b + (from + q) * p->ldb + column + j, used * sizeof *out);
+      copy_rows(p->b + from * p->ldb + column + j, p->ldb, used, depth, out, RECSYS__TILE_COLUMNS);
     }
   }
 }
@@ -68,11 +85,8 @@ static void scale_block(const product *p, size_t row, size_t rows, size_t column
 }
 
 static void add_tile(const product *p, const double *tile, size_t row, size_t rows, size_t column, size_t columns) {
-  for (size_t i = 0; i < rows; i++) {
-    double *c = p->c + (row + i) * p->ldc + column;
-    for (size_t j = 0; j < columns; j++)
-      c[j] += p->alpha * tile[i * RECSYS__TILE_COLUMNS + j];
-  }
+  for (size_t i = 0; i < rows; i++)
+    p->dense->add_doubles(p->c + (row + i) * p->ldc + column, p->alpha, tile + i * RECSYS__TILE_COLUMNS, columns);
 }
 
 static size_t least(size_t a, size_t b) {
@@ -148,14 +162,34 @@ bool recsys__gemm(uint32_t threads, int flags, size_t m, size_t n, size_t k, dou
   return !atomic_load(&p.failed);
 }
 
+/* -- whole matrices, some rows at a time */
+
+enum { SIDE = 32 };
+
+typedef struct square {
+  double *a;
+  const double *from;
+  size_t n;
+} square;
+
+static void mirror_rows(void *context, size_t part) {
+  const square *s = context;
+  size_t n = s->n, i = part * SIDE;
+  for (size_t j = 0; j <= i; j += SIDE)
+    for (size_t y = i; y < least(i + SIDE, n); y++)
+      for (size_t x = j; x < least(j + SIDE, y); x++)
+        s->a[x * n + y] = s->a[y * n + x];
+}
+
+static void copy_some_rows(void *context, size_t part) {
+  const square *s = context;
+  size_t first = part * SIDE, count = least(SIDE, s->n - first);
+  memcpy(s->a + first * s->n, s->from + first * s->n, count * s->n * sizeof *s->a);
+}
+
 void recsys__mirror(uint32_t threads, double *a, size_t n) {
-  (void)threads;
-  enum { SIDE = 32 };
-  for (size_t i = 0; i < n; i += SIDE)
-    for (size_t j = 0; j <= i; j += SIDE)
-      for (size_t y = i; y < least(i + SIDE, n); y++)
-        for (size_t x = j; x < least(j + SIDE, y); x++)
-          a[x * n + y] = a[y * n + x];
+  square s = {a, NULL, n};
+  recsys__parallel(threads, (n + SIDE - 1) / SIDE, mirror_rows, &s);
 }
 
 /* -- small systems */
@@ -330,7 +364,8 @@ recsys_status recsys__spd_inverse(uint32_t threads, double *a, size_t n, size_t 
   if (!g || !v.scratch)
     v.status = RECSYS_ENOMEM;
   if (!v.status) {
-    memcpy(g, a, n * n * sizeof *g);
+    square s = {g, a, n};
+    recsys__parallel(threads, (n + SIDE - 1) / SIDE, copy_some_rows, &s);
     factor(&v, g, n, 0);
   }
   multiply(&v, RECSYS__A_TRANSPOSED | RECSYS__A_UPPER | RECSYS__B_LOWER | RECSYS__C_LOWER, n, n, n, 1, g, n, g, n, 0, a,

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/matrix.h"
+#include "base/thread.h"
 #include "ranker/content.h"
 #include "ranker/gram.h"
 
@@ -119,74 +120,6 @@ static bool make_matrices(matrices *m, const recsys__fitting *fitting) {
          user_weights(m, &x->by_user, recsys__number(fitting->ranker, USER_POWER));
 }
 
-/* W = M - theta P diag(M_jj / P_jj), into m (which may be P itself, where M = I - lambda P). */
-static void finish(double *m, const double *p, size_t n, double theta, const double *m_diagonal,
-                   const double *p_diagonal, double lambda) {
-  for (size_t i = 0; i < n; i++)
-    for (size_t j = 0; j < n; j++) {
-      double value = m == p ? (i == j) - lambda * p[i * n + j] : m[i * n + j];
-      m[i * n + j] = value - theta * p[i * n + j] * m_diagonal[j] / p_diagonal[j];
-    }
-}
-
-/* The weights W (n x n) of the rated items; *out is freed by the caller. */
-static recsys_status rated_weights(const recsys__fitting *fitting, const recsys__features *f, double **out,
-                                   recsys_error *error) {
-  const recsys_ranker *ranker = fitting->ranker;
-  size_t n = fitting->x.by_user.columns;
-  double lambda = recsys__number(ranker, LAMBDA), alpha = recsys__number(ranker, ALPHA);
-  matrices x = {0};
-  double *p = recsys__alloc(n, n * sizeof *p), *right = NULL, *k = NULL, *m = NULL;
-  double *diagonals = recsys__alloc(n, 2 * sizeof *diagonals);
-  uint32_t *rated = recsys__rated_places(fitting, f);
-  bool ok = p && diagonals && rated && make_matrices(&x, fitting);
-  recsys_status status = RECSYS_OK;
-  if (ok && alpha > 0) {
-    recsys__kernel_weights w = {recsys__number(ranker, LABEL_WEIGHT), recsys__number(ranker, NUMBER_WEIGHT),
-                                recsys__number(ranker, PICTURE_WEIGHT), recsys__number(ranker, PAIR_WEIGHT),
-                                recsys__number(ranker, WORD_WEIGHT)};
-    ok =
-        (k = recsys__alloc(n, n * sizeof *k)) && recsys__features_kernel(f, &w, ranker->threads, rated, n, rated, n, k);
-  }
-  if (ok) {
-    recsys__gram(ranker->threads, &x.x_by_item, &x.x, x.d, true, p);
-    for (size_t i = 0; k && i < n * n; i++)
-      p[i] += alpha * k[i];
-    for (size_t i = 0; i < n; i++)
-      p[i * n + i] += lambda;
-    status = recsys__spd_inverse(ranker->threads, p, n, NULL);
-    if (status == RECSYS_EINVAL)
-      status =
-          recsys__fail(error, status, 0, "the ratings give no solvable system; use a larger lambda than %g", lambda);
-    ok = status != RECSYS_ENOMEM;
-  }
-  if (ok && !status && !x.same) {
-    ok = (right = recsys__alloc(n, n * sizeof *right)) && (m = recsys__alloc(n, n * sizeof *m));
-    if (ok)
-      recsys__gram(ranker->threads, &x.x_by_item, &x.y, x.d, false, right);
-    for (size_t i = 0; ok && k && i < n * n; i++)
-      right[i] += alpha * k[i];
-    ok = ok && recsys__gemm(ranker->threads, 0, n, n, n, 1, p, n, right, n, 0, m, n);
-  }
-  if (ok && !status) {
-    for (size_t i = 0; i < n; i++) {
-      diagonals[i] = p[i * n + i];
-      diagonals[n + i] = m ? m[i * n + i] : 1 - lambda * p[i * n + i];
-    }
-    finish(m ? m : p, p, n, recsys__number(ranker, THETA), diagonals + n, diagonals, lambda);
-    *out = m ? m : p;
-    *(m ? &m : &p) = NULL;
-  }
-  matrices_free(&x);
-  recsys__free(p);
-  recsys__free(m);
-  recsys__free(right);
-  recsys__free(k);
-  recsys__free(diagonals);
-  recsys__free(rated);
-  return ok ? status : recsys__no_memory(error, "the items' weights");
-}
-
 /* -- the axis: rated items and, by `content`, those with features that nobody rated */
 
 typedef struct axis {
@@ -227,6 +160,85 @@ static bool make_axis(axis *a, recsys__learned *l, const recsys__fitting *fittin
     }
   }
   return true;
+}
+
+/* -- weights */
+
+/* W = M - theta P diag(M_jj / P_jj), row by row into the learned weights; m NULL: M = I - lambda P. */
+typedef struct finishing {
+  const double *m, *p;
+  double *shares; /* theta M_jj / P_jj */
+  size_t n;
+  double lambda;
+  float *out;
+  size_t stride;
+  const uint32_t *columns; /* where each rated item stands in a row of `out` */
+} finishing;
+
+static void finish_row(void *context, size_t i) {
+  const finishing *f = context;
+  const double *p = f->p + i * f->n, *m = f->m ? f->m + i * f->n : NULL;
+  float *out = f->out + i * f->stride;
+  for (size_t j = 0; j < f->n; j++) {
+    double value = m ? m[j] : (i == j) - f->lambda * p[j];
+    out[f->columns[j]] = (float)(value - f->shares[j] * p[j]);
+  }
+}
+
+/* The weights among the rated items, learned now. */
+static recsys_status learn_rated(const recsys__fitting *fitting, const recsys__features *f, const axis *a,
+                                 recsys_error *error) {
+  const recsys_ranker *ranker = fitting->ranker;
+  size_t n = fitting->x.by_user.columns;
+  double lambda = recsys__number(ranker, LAMBDA), alpha = recsys__number(ranker, ALPHA);
+  matrices x = {0};
+  double *p = recsys__alloc(n, n * sizeof *p), *right = NULL, *k = NULL, *m = NULL;
+  double *shares = recsys__alloc(n, sizeof *shares);
+  uint32_t *rated = recsys__rated_places(fitting, f);
+  bool ok = p && shares && rated && make_matrices(&x, fitting);
+  recsys_status status = RECSYS_OK;
+  if (ok && alpha > 0) {
+    recsys__kernel_weights w = {recsys__number(ranker, LABEL_WEIGHT), recsys__number(ranker, NUMBER_WEIGHT),
+                                recsys__number(ranker, PICTURE_WEIGHT), recsys__number(ranker, PAIR_WEIGHT),
+                                recsys__number(ranker, WORD_WEIGHT)};
+    ok =
+        (k = recsys__alloc(n, n * sizeof *k)) && recsys__features_kernel(f, &w, ranker->threads, rated, n, rated, n, k);
+  }
+  if (ok) {
+    recsys__gram(ranker->threads, &x.x_by_item, &x.x, x.d, true, p);
+    for (size_t i = 0; k && i < n * n; i++)
+      p[i] += alpha * k[i];
+    for (size_t i = 0; i < n; i++)
+      p[i * n + i] += lambda;
+    status = recsys__spd_inverse(ranker->threads, p, n, NULL);
+    if (status == RECSYS_EINVAL)
+      status =
+          recsys__fail(error, status, 0, "the ratings give no solvable system; use a larger lambda than %g", lambda);
+    ok = status != RECSYS_ENOMEM;
+  }
+  if (ok && !status && !x.same) {
+    ok = (right = recsys__alloc(n, n * sizeof *right)) && (m = recsys__alloc(n, n * sizeof *m));
+    if (ok)
+      recsys__gram(ranker->threads, &x.x_by_item, &x.y, x.d, false, right);
+    for (size_t i = 0; ok && k && i < n * n; i++)
+      right[i] += alpha * k[i];
+    ok = ok && recsys__gemm(ranker->threads, 0, n, n, n, 1, p, n, right, n, 0, m, n);
+  }
+  if (ok && !status) {
+    double theta = recsys__number(ranker, THETA);
+    for (size_t i = 0; i < n; i++)
+      shares[i] = theta * (m ? m[i * n + i] : 1 - lambda * p[i * n + i]) / p[i * n + i];
+    finishing all = {m, p, shares, n, lambda, fitting->learned->dense, fitting->learned->n, a->rated_column};
+    recsys__parallel(ranker->threads, n, finish_row, &all);
+  }
+  matrices_free(&x);
+  recsys__free(p);
+  recsys__free(m);
+  recsys__free(right);
+  recsys__free(k);
+  recsys__free(shares);
+  recsys__free(rated);
+  return ok ? status : recsys__no_memory(error, "the items' weights");
 }
 
 static recsys_status fill_fresh(const recsys__fitting *fitting, const recsys__features *f, const axis *a,
@@ -275,20 +287,7 @@ uint64_t recsys__ease_memory(size_t n, bool features) {
   return bytes < 9e18 ? (uint64_t)bytes : UINT64_MAX;
 }
 
-/* The weights among rated items: learned now, */
-static recsys_status learn_rated(recsys__fitting *fitting, const recsys__features *f, const axis *a,
-                                 recsys_error *error) {
-  recsys__learned *l = fitting->learned;
-  double *w = NULL;
-  recsys_status status = rated_weights(fitting, f, &w, error);
-  for (size_t i = 0; i < l->rated_count && !status; i++)
-    for (size_t j = 0; j < l->rated_count; j++)
-      l->dense[i * l->n + a->rated_column[j]] = (float)w[i * l->rated_count + j];
-  recsys__free(w);
-  return status;
-}
-
-/* or taken from what was learned before; items that were rated since have none yet. */
+/* The weights among rated items as they were learned before; items that were rated since have none yet. */
 static void keep_rated(recsys__learned *l, const axis *a, const recsys__learned *old) {
   for (size_t i = 0; i < old->rated_count; i++) {
     size_t row = recsys__place_of(l->rated, l->rated_count, old->rated[i]);

@@ -88,8 +88,9 @@ typedef struct totals {
 } totals;
 
 static void count_history(recsys__fitted *f, const recsys__history *h, int64_t now, double decay, totals *t) {
+  size_t from = 0;
   for (size_t i = 0; i < h->n; i++) {
-    size_t at = recsys__fitted_index(f, h->entries[i].item);
+    size_t at = recsys__place_after(f->items, f->n, h->entries[i].item, &from);
     double value = (double)h->entries[i].value;
     if (at == f->n)
       continue;
@@ -128,6 +129,20 @@ static bool count_ratings(recsys__fitted *f, const recsys__view *view, const rec
   f->global_mean = t.count > 0 ? t.sum / t.count : 0;
   f->largest = f->largest > 0 ? f->largest : 1;
   return true;
+}
+
+/* The same from the matrix, where there is one. */
+static void count_matrix(recsys__fitted *f, const recsys__interactions *x) {
+  size_t from = 0;
+  for (size_t i = 0; i < x->by_item.rows; i++) {
+    size_t at = recsys__place_after(f->items, f->n, x->items[i], &from);
+    uint64_t first = x->by_item.offsets[i], end = x->by_item.offsets[i + 1];
+    f->counts[at] = (double)(end - first);
+    for (uint64_t e = first; e < end; e++)
+      f->sums[at] += (double)x->by_item.values[e];
+  }
+  f->global_mean = x->mean;
+  f->largest = x->by_item.rows && x->largest > 1e-30 ? x->largest : 1;
 }
 
 /* -- learning */
@@ -181,44 +196,60 @@ static recsys_status fit_fresh(const recsys__fitting *fitting, recsys_error *err
   return status ? status : recsys__ranker_fit_on(fitting->fitted->fresh, fitting->view, fitting->options, error);
 }
 
-/* old: what was learned before, for a refresh; NULL: everything is learned. */
-static recsys_status learn(recsys__fitting *fitting, recsys__learned *old, recsys_error *error) {
+/* Whether the algorithm needs the matrix of ratings; old: what was learned before, for a refresh, else NULL. */
+static bool needs_matrix(const recsys__algorithm *algorithm, const recsys__fitted *old) {
+  if (old)
+    return old->learned && algorithm->refresh && !old->part_count;
+  return algorithm->fit || algorithm->choose || algorithm->compose;
+}
+
+static recsys_status learn(recsys__fitting *fitting, const recsys__fitted *old, recsys_error *error) {
   const recsys__algorithm *algorithm = fitting->ranker->algorithm;
-  bool learns = old ? algorithm->refresh != NULL : algorithm->fit || algorithm->choose || algorithm->compose;
-  if (old && !learns) {
-    atomic_fetch_add(&old->references, 1);
-    fitting->fitted->learned = old;
-    fitting->fitted->largest = fitting->largest_before; /* the scale that its weights are of */
+  recsys__fitted *f = fitting->fitted;
+  if (old && old->learned && !algorithm->refresh) {
+    atomic_fetch_add(&old->learned->references, 1);
+    f->learned = old->learned;
+    f->largest = old->largest; /* the scale that its weights are of */
   }
-  if (!learns)
+  if (!needs_matrix(algorithm, old))
     return RECSYS_OK;
-  if (algorithm->fit && !(fitting->learned = fitting->fitted->learned = recsys__learned_new()))
+  if (algorithm->fit && !(fitting->learned = f->learned = recsys__learned_new()))
     return recsys__no_memory(error, "the ranker");
-  recsys_status status = recsys__interactions_make(&fitting->x, fitting->view, fitting->scale, error);
-  if (!status && old)
-    status = algorithm->refresh(fitting, old, error);
-  else if (!status && algorithm->fit)
-    status = algorithm->fit(fitting, error);
-  else if (!status)
-    status = algorithm->choose ? fit_chosen(fitting, error) : algorithm->compose(fitting, error);
-  recsys__interactions_free(&fitting->x);
-  return status;
+  if (old)
+    return algorithm->refresh(fitting, old->learned, error);
+  if (algorithm->fit)
+    return algorithm->fit(fitting, error);
+  return algorithm->choose ? fit_chosen(fitting, error) : algorithm->compose(fitting, error);
 }
 
 /* The parts of a composed ranker, opened anew on the same learned state and refreshed. */
 static recsys_status refresh_parts(const recsys__fitting *fitting, const recsys__fitted *old, recsys_error *error);
 
-static recsys_status make(recsys__fitting *fitting, const recsys__fitted *old, recsys_error *error) {
+static recsys_status count(recsys__fitting *fitting, const recsys__fitted *old, recsys_error *error) {
   const recsys_ranker *ranker = fitting->ranker;
   double days = ranker->algorithm->decay ? ranker->algorithm->decay(ranker) : 0;
+  recsys_status status = RECSYS_OK;
   recsys__fitted *f = fitting->fitted = fitted_new(fitting->view, days > 0);
-  if (!f || !count_ratings(f, fitting->view, fitting->scale, days))
+  if (!f)
     return recsys__no_memory(error, "the fitted ranker");
-  recsys_status status = recsys__fit_progress(fitting, 0, 1, error);
+  if (!needs_matrix(ranker->algorithm, old))
+    return count_ratings(f, fitting->view, fitting->scale, days) ? RECSYS_OK
+                                                                 : recsys__no_memory(error, "the fitted ranker");
+  status = recsys__interactions_make(&fitting->x, fitting->view, fitting->scale, error);
+  if (!status)
+    count_matrix(f, &fitting->x);
+  return status;
+}
+
+static recsys_status make(recsys__fitting *fitting, const recsys__fitted *old, recsys_error *error) {
+  recsys_status status = count(fitting, old, error);
+  if (!status)
+    status = recsys__fit_progress(fitting, 0, 1, error);
   if (!status && old && old->part_count)
     status = refresh_parts(fitting, old, error);
-  else if (!status && !(old && !old->learned))
-    status = learn(fitting, old ? old->learned : NULL, error);
+  else if (!status)
+    status = learn(fitting, old, error);
+  recsys__interactions_free(&fitting->x);
   if (!status)
     status = fit_fresh(fitting, error);
   return status ? status : recsys__fit_progress(fitting, 1, 1, error);
@@ -228,12 +259,8 @@ static recsys_status fit_or_refresh(recsys_ranker *ranker, const recsys__view *v
                                     const recsys__fitted *old, recsys_error *error) {
   recsys__scale scale;
   recsys__scale_make(&scale, ranker->shared, view);
-  recsys__fitting fitting = {.ranker = ranker,
-                             .view = view,
-                             .scale = &scale,
-                             .options = options,
-                             .largest_before = old ? old->largest : 0,
-                             .memory_limit = memory_limit_of(options)};
+  recsys__fitting fitting = {
+      .ranker = ranker, .view = view, .scale = &scale, .options = options, .memory_limit = memory_limit_of(options)};
   recsys_status status = make(&fitting, old, error);
   if (!status && !recsys__fitted_publish(ranker, fitting.fitted))
     status = recsys__no_memory(error, "the fitted ranker");

@@ -94,9 +94,29 @@ typedef struct making {
   recsys__interactions *x;
   int64_t *catalogue; /* all item ids, rising */
   uint32_t *place;    /* of each, among the rated; before that: 1 where it is rated */
+  uint32_t *table;    /* id -> place in the catalogue + 1, where the ids lie close together; NULL */
+  int64_t table_size;
   size_t catalogue_count, users, items, entries, row;
   double sum;
 } making;
+
+/* Ids of shops often are small numbers: one look instead of a search. */
+static void make_table(making *m) {
+  int64_t largest = m->catalogue_count ? m->catalogue[m->catalogue_count - 1] : 0;
+  if ((uint64_t)largest >= 16 * (uint64_t)m->catalogue_count + 1024)
+    return;
+  m->table = recsys__calloc((size_t)largest + 1, sizeof *m->table);
+  m->table_size = m->table ? largest + 1 : 0;
+  for (size_t i = 0; m->table && i < m->catalogue_count; i++)
+    m->table[m->catalogue[i]] = (uint32_t)i + 1;
+}
+
+static size_t place_of(const making *m, int64_t item, size_t *from) {
+  if (!m->table)
+    return recsys__place_after(m->catalogue, m->catalogue_count, item, from);
+  uint32_t found = item >= 0 && item < m->table_size ? m->table[item] : 0;
+  return found ? found - 1 : m->catalogue_count;
+}
 
 /* Calls fn for every user with a history; false: out of memory. */
 static bool each_history(making *m, void (*fn)(making *m, int64_t user, const recsys__history *h)) {
@@ -114,10 +134,10 @@ static bool each_history(making *m, void (*fn)(making *m, int64_t user, const re
 }
 
 static void count_row(making *m, int64_t user, const recsys__history *h) {
-  size_t known = 0;
+  size_t known = 0, from = 0;
   (void)user;
   for (size_t i = 0; i < h->n; i++) {
-    size_t at = recsys__place_of(m->catalogue, m->catalogue_count, h->entries[i].item);
+    size_t at = place_of(m, h->entries[i].item, &from);
     if (at < m->catalogue_count) {
       m->place[at] = 1;
       known++;
@@ -130,8 +150,9 @@ static void count_row(making *m, int64_t user, const recsys__history *h) {
 static void fill_row(making *m, int64_t user, const recsys__history *h) {
   recsys__interactions *x = m->x;
   uint64_t first = x->by_user.offsets[m->row], at = first;
+  size_t from = 0;
   for (size_t i = 0; i < h->n; i++) {
-    size_t item = recsys__place_of(m->catalogue, m->catalogue_count, h->entries[i].item);
+    size_t item = place_of(m, h->entries[i].item, &from);
     if (item == m->catalogue_count)
       continue;
     double value = (double)h->entries[i].value;
@@ -176,6 +197,7 @@ recsys_status recsys__interactions_make(recsys__interactions *x, const recsys__v
   bool ok = m.catalogue && m.place;
   if (ok) {
     m.catalogue_count = recsys__view_items(view, -1, m.catalogue, m.catalogue_count);
+    make_table(&m);
     ok = each_history(&m, count_row);
   }
   if (ok) {
@@ -189,6 +211,7 @@ recsys_status recsys__interactions_make(recsys__interactions *x, const recsys__v
     ok = recsys__sparse_transpose(&x->by_item, &x->by_user);
   recsys__free(m.catalogue);
   recsys__free(m.place);
+  recsys__free(m.table);
   if (ok)
     return RECSYS_OK;
   recsys__interactions_free(x);

@@ -51,6 +51,25 @@ size_t recsys__place_of(const int64_t *ids, size_t n, int64_t id) {
   return low < n && ids[low] == id ? low : n;
 }
 
+/* Strides that double until the id is passed, then halves: few steps where the next id is near. */
+size_t recsys__place_after(const int64_t *ids, size_t n, int64_t id, size_t *from) {
+  size_t low = *from, stride = 1;
+  while (low + stride < n && ids[low + stride] <= id) {
+    low += stride;
+    stride *= 2;
+  }
+  size_t high = low + stride < n ? low + stride : n;
+  while (low < high) {
+    size_t middle = (low + high) / 2;
+    if (ids[middle] < id)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  *from = low;
+  return low < n && ids[low] == id ? low : n;
+}
+
 /* -- linear */
 
 /* Short histories lean on what everybody likes (measured: below five ratings plain EASE loses to popularity). */

@@ -81,7 +81,9 @@ bool recsys__learned_scores(const recsys__learned *l, const recsys__profile *p, 
  * over as a constant. false: out of memory, or the shape is not linear in the history (users). */
 bool recsys__learned_parts(const recsys__learned *l, const recsys__profile *p, size_t at, double *parts,
                            double *constant);
-/* The place of an id in a rising list, or n. */
+/* The place of an id in a rising list, or n; and the same for ids that rise from call to call: *from (0 at first) is
+ * where the search begins. */
 size_t recsys__place_of(const int64_t *ids, size_t n, int64_t id);
+size_t recsys__place_after(const int64_t *ids, size_t n, int64_t id, size_t *from);
 
 #endif

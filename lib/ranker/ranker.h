@@ -93,7 +93,6 @@ typedef struct recsys__fitting {
   recsys__learned *learned; /* to be filled; freed by the caller, also after a failure */
   const recsys_fit_options *options;
   uint64_t memory_limit; /* bytes */
-  double largest_before; /* at a refresh: the largest rating at the fit */
 } recsys__fitting;
 
 /* What `auto` decides. */

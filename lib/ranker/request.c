@@ -74,8 +74,9 @@ static bool make_profile(recsys__request *r, recsys__profile *p) {
   *p = (recsys__profile){.length = r->history_count, .user = r->user};
   p->rows = recsys__alloc(r->history_count, sizeof *p->rows);
   p->weights = recsys__alloc(r->history_count, sizeof *p->weights);
+  size_t from = 0;
   for (size_t i = 0; p->rows && p->weights && i < r->history_count; i++) {
-    size_t row = recsys__place_of(l->rated, l->rated_count, r->history[i].item);
+    size_t row = recsys__place_after(l->rated, l->rated_count, r->history[i].item, &from);
     if (row == l->rated_count)
       continue;
     p->rows[p->n] = (uint32_t)row;
