@@ -6,8 +6,8 @@
 #define SUB_VECTORS 3
 #include "base/matrix_tile.h"
 
-const recsys__dense recsys__dense_avx2 = {"avx2",      whole,       dot_floats,  add_floats,
-                                          add_doubles, add_widened, dot_widened, add_outer_times};
+const recsys__dense recsys__dense_avx2 = {"avx2",      whole,       dot_floats,      add_floats, add_doubles,
+                                          add_widened, dot_widened, add_outer_times, add_grams,  combine};
 #else
 typedef int recsys__no_avx2;
 #endif

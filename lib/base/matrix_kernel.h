@@ -20,6 +20,11 @@ typedef struct recsys__dense {
   /* out += sum over e < n of weights[e] y (y . x), y = row indices[e] of rows (f floats each). */
   void (*add_outer_times)(float *out, const float *x, const float *rows, const uint32_t *indices, const float *weights,
                           size_t n, size_t f);
+  /* a (f x f, the upper triangle; what is below it becomes undefined) += sum over e < n of weights[e] y yᵀ, y = row
+   * indices[e] of rows (f floats each). */
+  void (*add_grams)(double *a, const float *rows, const uint32_t *indices, const double *weights, size_t n, size_t f);
+  /* out[j] = sum over c < k of weights[c] rows[c * n + j], for j < n. */
+  void (*combine)(float *out, const float *rows, const float *weights, size_t k, size_t n);
 } recsys__dense;
 
 extern const recsys__dense recsys__dense_plain;

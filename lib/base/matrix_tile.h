@@ -146,3 +146,93 @@ TARGET static void add_outer_times(float *out, const float *x, const float *rows
     add_floats(out, weights[e] * dot_floats(y, x, f), y, f);
   }
 }
+
+/* -- sums of outer products, some rows at a time so that they stay in the first-level cache */
+
+enum { GRAM_DEPTH = 32, GRAM_WIDTH = 128, GRAM_ROWS = 8 };
+
+/* GRAM_ROWS x 2 vectors of the sum, added to a at (i, j). x: rows widened; wx: the same, weighed. */
+TARGET static void gram_tile(double *a, double (*x)[GRAM_WIDTH], double (*wx)[GRAM_WIDTH], size_t depth, size_t i,
+                             size_t j, size_t f) {
+  lanes sum[GRAM_ROWS][2] = {{{0}}};
+  for (size_t e = 0; e < depth; e++) {
+    lanes left = load(&x[e][j]), right = load(&x[e][j + LANES]);
+#pragma GCC unroll 8
+    for (int r = 0; r < GRAM_ROWS; r++) {
+      sum[r][0] += wx[e][i + (size_t)r] * left;
+      sum[r][1] += wx[e][i + (size_t)r] * right;
+    }
+  }
+  for (size_t r = 0; r < GRAM_ROWS && i + r < f; r++) {
+    double *to = a + (i + r) * f + j, part[2 * LANES];
+    if (j + 2 * LANES <= f) {
+      lanes left = load(to) + sum[r][0], right = load(to + LANES) + sum[r][1];
+      memcpy(to, &left, sizeof left);
+      memcpy(to + LANES, &right, sizeof right);
+      continue;
+    }
+    memcpy(part, sum[r], sizeof part);
+    for (size_t c = 0; j + c < f; c++)
+      to[c] += part[c];
+  }
+}
+
+/* x = y and wx = weight y, with zeros from n to width. */
+TARGET static inline void widen(double *x, double *wx, const float *y, double weight, size_t n, size_t width) {
+  size_t c = 0;
+  for (; c + LANES <= n; c += LANES) {
+    half_floats narrow;
+    memcpy(&narrow, y + c, sizeof narrow);
+    lanes wide = __builtin_convertvector(narrow, lanes), weighed = weight * wide;
+    memcpy(x + c, &wide, sizeof wide);
+    memcpy(wx + c, &weighed, sizeof weighed);
+  }
+  for (; c < width; c++) {
+    x[c] = c < n ? (double)y[c] : 0;
+    wx[c] = weight * x[c];
+  }
+}
+
+TARGET static void add_grams(double *a, const float *rows, const uint32_t *indices, const double *weights, size_t n,
+                             size_t f) {
+  double x[GRAM_DEPTH][GRAM_WIDTH], wx[GRAM_DEPTH][GRAM_WIDTH];
+  if (f > GRAM_WIDTH) {
+    for (size_t e = 0; e < n; e++) {
+      const float *y = rows + indices[e] * f;
+      for (size_t r = 0; r < f; r++)
+        add_widened(a + r * f + r, weights[e] * (double)y[r], y + r, f - r);
+    }
+    return;
+  }
+  size_t width = (f + 2 * LANES - 1) / (2 * LANES) * (2 * LANES);
+  width = width < (f + GRAM_ROWS - 1) / GRAM_ROWS * GRAM_ROWS ? (f + GRAM_ROWS - 1) / GRAM_ROWS * GRAM_ROWS : width;
+  for (size_t first = 0; first < n; first += GRAM_DEPTH) {
+    size_t depth = n - first < GRAM_DEPTH ? n - first : GRAM_DEPTH;
+    for (size_t e = 0; e < depth; e++) {
+      const float *y = rows + indices[first + e] * f;
+      widen(x[e], wx[e], y, weights[first + e], f, width);
+    }
+    for (size_t i = 0; i < f; i += GRAM_ROWS)
+      for (size_t j = i / (2 * LANES) * (2 * LANES); j < f; j += 2 * LANES)
+        gram_tile(a, x, wx, depth, i, j, f);
+  }
+}
+
+TARGET static void combine(float *out, const float *rows, const float *weights, size_t k, size_t n) {
+  enum { STEP = 2 * LANES, VECTORS = 8 };
+  size_t j = 0;
+  for (; j + VECTORS * STEP <= n; j += VECTORS * STEP) {
+    floats sum[VECTORS] = {{0}};
+    for (size_t c = 0; c < k; c++)
+#pragma GCC unroll 8
+      for (int v = 0; v < VECTORS; v++) {
+        floats x;
+        memcpy(&x, rows + c * n + j + (size_t)v * STEP, sizeof x);
+        sum[v] += weights[c] * x;
+      }
+    memcpy(out + j, sum, sizeof sum);
+  }
+  memset(out + j, 0, (n - j) * sizeof *out);
+  for (size_t c = 0; c < k; c++)
+    add_floats(out + j, weights[c], rows + c * n + j, n - j);
+}

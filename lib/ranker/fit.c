@@ -50,6 +50,8 @@ static int popularity_order(const void *a, const void *b, void *context) {
 bool recsys__fitted_publish(recsys_ranker *ranker, recsys__fitted *f) {
   if (!f->by_popularity && !(f->by_popularity = recsys__alloc(f->n, sizeof *f->by_popularity)))
     return false;
+  if (f->learned && f->learned->shape != RECSYS__NOTHING && !recsys__learned_prepare(f->learned))
+    return false;
   for (size_t i = 0; i < f->n; i++)
     f->by_popularity[i] = (uint32_t)i;
   if (f->n)

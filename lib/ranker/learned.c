@@ -21,10 +21,12 @@ void recsys__learned_release(recsys__learned *l) {
     return;
   recsys__free(l->items);
   recsys__free(l->rated);
+  recsys__free(l->rows);
   recsys__free(l->dense);
   recsys__sparse_free(&l->sparse);
   recsys__free(l->constant);
   recsys__free(l->vectors);
+  recsys__free(l->by_factor);
   recsys__free(l->gram);
   recsys__free(l->bias);
   recsys__interactions_free(&l->people);
@@ -102,9 +104,23 @@ static double linear_weight(const recsys__learned *l, size_t row, size_t column)
 
 /* -- factors */
 
-static void add_outer(const recsys__dense *dense, double *a, const float *y, double weight, size_t f) {
-  for (size_t r = 0; r < f; r++)
-    dense->add_widened(a + r * f + r, weight * (double)y[r], y + r, f - r);
+/* With how much an entry's vector enters the right side. */
+static double right_weight(const recsys__learned *l, const recsys__profile *p, size_t i) {
+  if (l->fold == RECSYS__RESIDUAL)
+    return p->weights[i] - l->mean - (l->bias ? l->bias[p->rows[i]] : 0);
+  return l->fold == RECSYS__IMPLICIT ? 1 + p->weights[i] : p->weights[i];
+}
+
+/* a += sum of w y yᵀ: w = x for implicit feedback, else 1. */
+static bool add_history(const recsys__learned *l, const recsys__profile *p, double *a) {
+  double *ones = NULL;
+  if (l->fold == RECSYS__RESIDUAL && !(ones = recsys__alloc(p->n, sizeof *ones)))
+    return false;
+  for (size_t i = 0; ones && i < p->n; i++)
+    ones[i] = 1;
+  recsys__dense_at(0)->add_grams(a, l->vectors, p->rows, ones ? ones : p->weights, p->n, l->factors);
+  recsys__free(ones);
+  return true;
 }
 
 /* The right side, and for the ridge folds the factor of A in a (f x f). */
@@ -116,17 +132,12 @@ static bool fold(const recsys__learned *l, const recsys__profile *p, double *a, 
     memcpy(a, l->gram, f * f * sizeof *a);
   else
     memset(a, 0, f * f * sizeof *a);
-  for (size_t i = 0; i < p->n; i++) {
-    const float *y = l->vectors + p->rows[i] * f;
-    double x = p->weights[i];
-    if (l->fold == RECSYS__RESIDUAL)
-      x -= l->mean + (l->bias ? l->bias[p->rows[i]] : 0);
-    if (l->fold != RECSYS__PROJECT)
-      add_outer(dense, a, y, l->fold == RECSYS__IMPLICIT ? x : 1, f);
-    dense->add_widened(b, l->fold == RECSYS__IMPLICIT ? 1 + x : x, y, f);
-  }
+  for (size_t i = 0; i < p->n; i++)
+    dense->add_widened(b, right_weight(l, p, i), l->vectors + p->rows[i] * f, f);
   if (l->fold == RECSYS__PROJECT)
     return true;
+  if (!add_history(l, p, a))
+    return false;
   double penalty = l->regularization;
   if (l->frequency > 0)
     penalty *= pow((double)p->n / l->mean_length, l->frequency);
@@ -135,17 +146,90 @@ static bool fold(const recsys__learned *l, const recsys__profile *p, double *a, 
   return recsys__cholesky(a, f, f);
 }
 
-static bool factor_scores(const recsys__learned *l, const recsys__profile *p, double *scores) {
-  const recsys__dense *dense = recsys__dense_at(0);
+/* The user's factors. */
+static bool solve(const recsys__learned *l, const recsys__profile *p, double *u) {
   size_t f = l->factors;
-  double *a = recsys__alloc(f + 1, f * sizeof *a), *u = a + f * f;
+  double *a = recsys__alloc(f, f * sizeof *a);
   bool ok = a && fold(l, p, a, u);
   if (ok && l->fold != RECSYS__PROJECT)
     recsys__cholesky_solve(a, f, f, u);
-  for (size_t j = 0; ok && j < l->n; j++)
-    scores[j] = l->mean + (l->bias ? l->bias[j] : 0) + dense->dot_widened(u, l->vectors + j * f, f);
   recsys__free(a);
   return ok;
+}
+
+double recsys__learned_exact(const recsys__learned *l, const double *u, size_t at) {
+  return l->mean + (l->bias ? l->bias[at] : 0) +
+         recsys__dense_at(0)->dot_widened(u, l->vectors + at * l->factors, l->factors);
+}
+
+static bool factor_scores(const recsys__learned *l, const recsys__profile *p, double *scores) {
+  double *u = recsys__alloc(l->factors, sizeof *u);
+  bool ok = u && solve(l, p, u);
+  for (size_t j = 0; ok && j < l->n; j++)
+    scores[j] = recsys__learned_exact(l, u, j);
+  recsys__free(u);
+  return ok;
+}
+
+/* Sums of k floats are off by at most (k + 1) 2^-24 times the sum of magnitudes (Higham 2002, section 3.1), which the
+ * norms bound (Cauchy and Schwarz). */
+bool recsys__learned_rough(const recsys__learned *l, const recsys__profile *p, double *u, double *scores,
+                           double *slack) {
+  size_t f = l->factors;
+  float *weights = recsys__alloc(f, sizeof *weights), *sums = recsys__alloc(l->n, sizeof *sums);
+  double norm = 0;
+  bool ok = weights && sums && solve(l, p, u);
+  for (size_t c = 0; ok && c < f; c++) {
+    weights[c] = (float)u[c];
+    norm += u[c] * u[c];
+  }
+  if (ok)
+    recsys__dense_at(0)->combine(sums, l->by_factor, weights, f, l->n);
+  for (size_t j = 0; ok && j < l->n; j++)
+    scores[j] = l->mean + (l->bias ? l->bias[j] : 0) + (double)sums[j];
+  *slack = (double)(f + 2) * 0x1p-24 * sqrt(norm) * l->longest;
+  recsys__free(weights);
+  recsys__free(sums);
+  return ok && isfinite(*slack);
+}
+
+static bool make_rows(recsys__learned *l) {
+  uint64_t largest = l->rated_count ? (uint64_t)l->rated[l->rated_count - 1] : 0;
+  if (largest >= 16 * (uint64_t)l->rated_count + 1024)
+    return true;
+  l->row_ids = (size_t)largest + 1;
+  l->rows = recsys__calloc(l->row_ids, sizeof *l->rows);
+  for (size_t i = 0; l->rows && i < l->rated_count; i++)
+    l->rows[l->rated[i]] = (uint32_t)i + 1;
+  return l->rows != NULL;
+}
+
+size_t recsys__learned_row(const recsys__learned *l, int64_t id, size_t *from) {
+  if (!l->rows)
+    return recsys__place_after(l->rated, l->rated_count, id, from);
+  uint32_t row = id >= 0 && (uint64_t)id < l->row_ids ? l->rows[id] : 0;
+  return row ? row - 1 : l->rated_count;
+}
+
+bool recsys__learned_prepare(recsys__learned *l) {
+  if (!l->rows && !make_rows(l))
+    return false;
+  if (l->by_factor)
+    return true;
+  if (l->shape != RECSYS__FACTORS || !l->n)
+    return true;
+  if (!(l->by_factor = recsys__alloc(l->factors, l->n * sizeof *l->by_factor)))
+    return false;
+  for (size_t j = 0; j < l->n; j++) {
+    double norm = 0;
+    for (size_t c = 0; c < l->factors; c++) {
+      float value = l->vectors[j * l->factors + c];
+      l->by_factor[c * l->n + j] = value;
+      norm += (double)value * (double)value;
+    }
+    l->longest = fmax(l->longest, sqrt(norm));
+  }
+  return true;
 }
 
 /* score(j) = b . A⁻¹ y_j, so each summand of b gives its part (Hu, Koren and Volinsky 2008, section 5). */
@@ -160,10 +244,7 @@ static bool factor_parts(const recsys__learned *l, const recsys__profile *p, siz
   if (ok && l->fold != RECSYS__PROJECT)
     recsys__cholesky_solve(a, f, f, z);
   for (size_t i = 0; ok && i < p->n; i++) {
-    double x = p->weights[i];
-    if (l->fold == RECSYS__RESIDUAL)
-      x -= l->mean + (l->bias ? l->bias[p->rows[i]] : 0);
-    parts[i] = (l->fold == RECSYS__IMPLICIT ? 1 + x : x) * dense->dot_widened(z, l->vectors + p->rows[i] * f, f);
+    parts[i] = right_weight(l, p, i) * dense->dot_widened(z, l->vectors + p->rows[i] * f, f);
   }
   *constant = l->mean + (l->bias ? l->bias[at] : 0);
   recsys__free(a);

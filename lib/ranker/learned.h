@@ -40,6 +40,8 @@ typedef struct recsys__learned {
   size_t n;
   int64_t *rated; /* whose ratings count, rising; the rows of W */
   size_t rated_count;
+  uint32_t *rows; /* id -> place among `rated` + 1, where the ids lie close together; NULL */
+  size_t row_ids; /* how many of them */
   /* linear */
   float *dense; /* rated_count x n */
   recsys__sparse sparse;
@@ -48,6 +50,8 @@ typedef struct recsys__learned {
   recsys__fold fold;
   size_t factors;
   float *vectors;        /* n x factors; rated = items */
+  float *by_factor;      /* factors x n: the same, as scoring reads it */
+  double longest;        /* the largest norm of a row of vectors */
   double *gram;          /* factors x factors */
   double *bias;          /* NULL, or n */
   double regularization; /* times (entries of the history / mean_length)^frequency */
@@ -77,6 +81,15 @@ typedef struct recsys__profile {
 
 /* scores[n]; false: out of memory. */
 bool recsys__learned_scores(const recsys__learned *l, const recsys__profile *p, double *scores);
+/* The same in float, for factors only: each is at most *slack from the true score. u[factors] are the user's factors,
+ * with which recsys__learned_exact gives the true one. false: out of memory, or no solution. */
+bool recsys__learned_rough(const recsys__learned *l, const recsys__profile *p, double *u, double *scores,
+                           double *slack);
+double recsys__learned_exact(const recsys__learned *l, const double *u, size_t at);
+/* The place of an id among `rated`, or rated_count; ids rise from call to call as in recsys__place_after. */
+size_t recsys__learned_row(const recsys__learned *l, int64_t id, size_t *from);
+/* After fitting or opening: what scoring needs beside. false: out of memory. */
+bool recsys__learned_prepare(recsys__learned *l);
 /* How much each entry of the profile contributes to the score of the item at `at`, in parts[p->n], and what is left
  * over as a constant. false: out of memory, or the shape is not linear in the history (users). */
 bool recsys__learned_parts(const recsys__learned *l, const recsys__profile *p, size_t at, double *parts,

@@ -145,6 +145,8 @@ bool recsys__request_add(recsys__request *r, int64_t item, double part, int32_t 
 void recsys__request_sum(recsys__request *r);
 /* Fills candidates, with all items that have a score, and the reasons for `explained`. */
 recsys_status recsys__request_score(recsys__request *r, recsys_error *error);
+/* The history in the learned model's terms; rows and weights are freed by the caller. false: out of memory. */
+bool recsys__request_profile(recsys__request *r, recsys__profile *p);
 /* x of a rating: rating / largest, or 1. */
 double recsys__scaled_rating(const recsys__request *r, const recsys__rating *rating, bool binary);
 /* Adds a reason only. */

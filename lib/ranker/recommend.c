@@ -36,9 +36,14 @@ static bool is_rated(const recsys__request *r, int64_t item) {
 
 /* -- one list */
 
-static bool may_appear(const recsys__call *c, const recsys__request *r, int64_t item) {
+/* As far as it exists. */
+static bool is_wanted(const recsys__call *c, const recsys__request *r, int64_t item) {
   return ((recsys__filter_flags(c->filter) & RECSYS_FILTER_RATED) || !is_rated(r, item)) &&
-         recsys__view_has_item(c->view, item) && recsys__filter_passes(c->filter, item);
+         recsys__filter_passes(c->filter, item);
+}
+
+static bool may_appear(const recsys__call *c, const recsys__request *r, int64_t item) {
+  return is_wanted(c, r, item) && recsys__view_has_item(c->view, item);
 }
 
 static bool is_target(const recsys__request *r, int64_t item) {
@@ -162,19 +167,141 @@ static size_t pass_best(const recsys__call *c, recsys__request *r, size_t count,
   return n;
 }
 
+/* -- the best of a learned model, without a list of all candidates */
+
+typedef struct rough {
+  recsys__profile profile;
+  double *scores, *u; /* u: NULL where the scores are exact */
+  double slack;
+  recsys__candidate *best; /* heap, worst on top */
+  size_t n;
+  bool removed; /* some items of the model are not in the store any more */
+} rough;
+
+static bool rough_scores(rough *x, recsys__request *r, bool rated_too) {
+  const recsys__learned *l = r->fitted->learned;
+  bool factors = l->shape == RECSYS__FACTORS;
+  x->scores = recsys__alloc(l->n, sizeof *x->scores);
+  x->u = factors ? recsys__alloc(l->factors, sizeof *x->u) : NULL;
+  bool ok = x->scores && (x->u || !factors) &&
+            (factors ? recsys__learned_rough(l, &x->profile, x->u, x->scores, &x->slack)
+                     : recsys__learned_scores(l, &x->profile, x->scores));
+  if (ok && !rated_too && l->n == l->rated_count)
+    for (size_t i = 0; i < x->profile.n; i++)
+      x->scores[x->profile.rows[i]] = -INFINITY;
+  return ok;
+}
+
+/* That an item was removed since the fit is rare, and asked of the finished list only (see best_learned). */
+static bool may_be_listed(const rough *x, const recsys__call *c, const recsys__request *r, int64_t item) {
+  return !is_target(r, item) && (x->removed ? may_appear(c, r, item) : is_wanted(c, r, item));
+}
+
+/* The k best by rough scores; equal scores go to the smaller id, which comes first. */
+static void choose_roughly(rough *x, const recsys__call *c, const recsys__request *r, size_t k) {
+  const recsys__learned *l = r->fitted->learned;
+  double worst = -INFINITY;
+  for (size_t i = 0; i < l->n; i++) {
+    recsys__candidate one = {l->items[i], x->scores[i]};
+    if (!(one.score > worst) || (one.score == 0 && x->slack == 0) || !may_be_listed(x, c, r, one.item))
+      continue;
+    if (x->n < k) {
+      x->best[x->n++] = one;
+      for (size_t at = x->n == k ? k / 2 : 0; at-- > 0;)
+        sift_down(x->best, at, k);
+    } else {
+      x->best[0] = one;
+      sift_down(x->best, 0, k);
+    }
+    worst = x->n == k ? x->best[0].score : worst;
+  }
+}
+
+/* Exact scores of all that could be among the k best. */
+static bool choose_exactly(rough *x, const recsys__call *c, recsys__request *r, size_t k) {
+  const recsys__learned *l = r->fitted->learned;
+  double from = (x->n < k ? -INFINITY : x->best[0].score) - 2 * x->slack;
+  r->count = 0;
+  for (size_t i = 0; i < l->n; i++) {
+    if (!(x->scores[i] >= from) || isinf(x->scores[i]) || !may_be_listed(x, c, r, l->items[i]))
+      continue;
+    recsys__candidate one = {l->items[i], recsys__learned_exact(l, x->u, i)};
+    if (one.score == 0)
+      continue;
+    if (!recsys__grow((void **)&r->candidates, &r->room, r->count + 1, sizeof *r->candidates))
+      return false;
+    r->candidates[r->count++] = one;
+  }
+  return true;
+}
+
+/* One choice, best first. */
+static bool choose(rough *x, const recsys__call *c, recsys__request *r, size_t k) {
+  bool ok = true;
+  x->n = 0;
+  choose_roughly(x, c, r, k);
+  if (x->slack > 0) {
+    ok = choose_exactly(x, c, r, k);
+  } else {
+    recsys__free(r->candidates);
+    r->candidates = recsys__copy(x->best, x->n, sizeof *x->best);
+    r->count = r->room = x->n;
+    ok = r->candidates != NULL;
+  }
+  if (ok && r->count)
+    qsort(r->candidates, r->count, sizeof *r->candidates, recsys__candidate_order);
+  return ok;
+}
+
+static bool all_exist(const recsys__call *c, const recsys__request *r, size_t n) {
+  for (size_t i = 0; i < n; i++)
+    if (!recsys__view_has_item(c->view, r->candidates[i].item))
+      return false;
+  return true;
+}
+
+static recsys_status best_learned(const recsys__call *c, recsys__request *r, size_t *n, size_t k) {
+  rough x = {.slack = 0};
+  bool ok = recsys__request_profile(r, &x.profile);
+  *n = 0;
+  if (ok && x.profile.n) {
+    ok = rough_scores(&x, r, (recsys__filter_flags(c->filter) & RECSYS_FILTER_RATED) != 0) &&
+         (x.best = recsys__alloc(k, sizeof *x.best)) && choose(&x, c, r, k);
+    *n = r->count < k ? r->count : k;
+    if (ok && !all_exist(c, r, *n)) {
+      x.removed = true;
+      ok = choose(&x, c, r, k);
+      *n = r->count < k ? r->count : k;
+    }
+  }
+  recsys__free(x.profile.rows);
+  recsys__free(x.profile.weights);
+  recsys__free(x.scores);
+  recsys__free(x.u);
+  recsys__free(x.best);
+  return ok ? RECSYS_OK : RECSYS_ENOMEM;
+}
+
 /* The candidates that may appear, in the list's order: all, or as many as diversity chooses from. */
 static recsys_status order(const recsys__call *c, recsys__request *r, size_t *n, bool diverse) {
+  const recsys__algorithm *algorithm = c->ranker->algorithm;
+  const recsys__learned *l = r->fitted->learned;
   size_t wanted = diverse && r->k < SIZE_MAX / 16 ? 10 * r->k + 50 : r->k;
   *n = 0;
-  for (size_t i = 0; i < r->count; i++)
+  if (l && !algorithm->score && !algorithm->arrange && wanted && wanted < l->n / 4)
+    return best_learned(c, r, n, wanted);
+  recsys_status status = recsys__request_score(r, NULL);
+  for (size_t i = 0; i < r->count && !status; i++)
     if (r->candidates[i].score != 0)
       r->candidates[(*n)++] = r->candidates[i];
-  if (!c->ranker->algorithm->arrange) {
+  if (status)
+    return status;
+  if (!algorithm->arrange) {
     *n = pass_best(c, r, *n, wanted);
     return RECSYS_OK;
   }
   *n = pass(c, r, *n);
-  return *n ? c->ranker->algorithm->arrange(r, r->candidates, *n, NULL) : RECSYS_OK;
+  return *n ? algorithm->arrange(r, r->candidates, *n, NULL) : RECSYS_OK;
 }
 
 /* Chooses among the ordered candidates; an order of the algorithm's own is kept. */
@@ -236,9 +363,7 @@ static recsys_status make_list(call *c, recsys__request *r, const recsys__reques
   bool diverse = recsys__diverse_asked(&c->shared.options);
   recsys__diverse d;
   size_t n = 0;
-  recsys_status status = recsys__request_score(r, NULL);
-  if (!status)
-    status = order(&c->shared, r, &n, diverse);
+  recsys_status status = order(&c->shared, r, &n, diverse);
   if (status)
     return status;
   if (!diverse) {
@@ -304,7 +429,7 @@ static void clear(call *c, size_t from) {
   }
 }
 
-enum { BLOCK = 64 };
+enum { BLOCK = 256 };
 
 static recsys_status all_lists(call *c, recsys_status *statuses, recsys_error *error) {
   recsys_status results[BLOCK];

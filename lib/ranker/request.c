@@ -68,7 +68,7 @@ static void find_newest(recsys__request *r) {
   }
 }
 
-static bool make_profile(recsys__request *r, recsys__profile *p) {
+bool recsys__request_profile(recsys__request *r, recsys__profile *p) {
   const recsys__learned *l = r->fitted->learned;
   find_newest(r);
   *p = (recsys__profile){.length = r->history_count, .user = r->user};
@@ -76,7 +76,7 @@ static bool make_profile(recsys__request *r, recsys__profile *p) {
   p->weights = recsys__alloc(r->history_count, sizeof *p->weights);
   size_t from = 0;
   for (size_t i = 0; p->rows && p->weights && i < r->history_count; i++) {
-    size_t row = recsys__place_after(l->rated, l->rated_count, r->history[i].item, &from);
+    size_t row = recsys__learned_row(l, r->history[i].item, &from);
     if (row == l->rated_count)
       continue;
     p->rows[p->n] = (uint32_t)row;
@@ -128,7 +128,7 @@ recsys_status recsys__request_score(recsys__request *r, recsys_error *error) {
     return r->ranker->algorithm->score(r, error);
   if (!r->fitted->learned)
     return RECSYS_OK;
-  bool ok = make_profile(r, &profile);
+  bool ok = recsys__request_profile(r, &profile);
   if (ok && profile.n)
     ok = all_scores(r, &profile) && (r->explained < 0 || learned_reasons(r, &profile));
   recsys__free(profile.rows);

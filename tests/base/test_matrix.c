@@ -183,6 +183,35 @@ START_TEST(kernels) {
       for (size_t i = 0; i < n; i++)
         ck_assert_double_eq_tol(d[i], 0, 1e-12);
     }
+    for (size_t width = 1; width < 150; width += width < 70 ? 1 : 13) { /* beside tiles, and too wide for them */
+      enum { ROWS = 70 };
+      static float vectors[ROWS * 150], sums[150];
+      static double gram[150 * 150], weighed[ROWS];
+      uint32_t places[ROWS];
+      for (size_t i = 0; i < ROWS * width; i++)
+        vectors[i] = (float)recsys__random_unit(&seeded) - 0.5f;
+      for (size_t i = 0; i < ROWS; i++) {
+        weighed[i] = recsys__random_unit(&seeded);
+        places[i] = (uint32_t)(i * 7 % ROWS);
+      }
+      for (size_t i = 0; i < width * width; i++)
+        gram[i] = 1;
+      dense->add_grams(gram, vectors, places, weighed, ROWS, width);
+      for (size_t i = 0; i < width; i++)
+        for (size_t j = i; j < width; j++) {
+          double sum = 1;
+          for (size_t e = 0; e < ROWS; e++)
+            sum += weighed[e] * (double)vectors[places[e] * width + i] * (double)vectors[places[e] * width + j];
+          ck_assert_double_eq_tol(gram[i * width + j], sum, 1e-12);
+        }
+      dense->combine(sums, vectors, y, ROWS, width);
+      for (size_t j = 0; j < width; j++) {
+        double sum = 0;
+        for (size_t e = 0; e < ROWS; e++)
+          sum += (double)y[e] * (double)vectors[e * width + j];
+        ck_assert_double_eq_tol((double)sums[j], sum, 1e-5);
+      }
+    }
     uint32_t rows[3] = {2, 0, 1};
     float weights[3] = {1, 0.5f, 2}, out[20] = {0};
     dense->add_outer_times(out, x, y, rows, weights, 3, 20);
