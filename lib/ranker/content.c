@@ -6,7 +6,8 @@
  *   h' = (h + s h B) / (1 + s)             h smoothed by what went together for others: B = plain EASE of HᵀH
  *   h  = (rating / largest + [liked]) / 2
  *
- * All of it is one matrix of weights, rated items x all items. K: features.h.
+ * All of it is one matrix of weights, rated items x all items. K: features.h. For many items the same in primal form,
+ * without smoothing: score(c) = h F (FᵀF + lambda I)⁻¹ f_c over explicit features (explicit.h).
  */
 #include "ranker/content.h"
 
@@ -27,8 +28,11 @@ enum {
   WORD_WEIGHT,
   LABELS,
   NUMBERS,
-  TEXTS
+  TEXTS,
+  FORM,
+  COLUMNS
 };
+static const char *const forms[] = {"auto", "dual", "primal", NULL};
 static const recsys__parameter parameters[] = {
     [LAMBDA] = {"lambda", RECSYS__NUMBER, 1e-6, 1e9, 3, NULL},
     [SMOOTHING] = {"smoothing", RECSYS__NUMBER, 0, 100, 2, NULL},
@@ -42,6 +46,8 @@ static const recsys__parameter parameters[] = {
     [LABELS] = {"labels", RECSYS__TEXTS},
     [NUMBERS] = {"numbers", RECSYS__TEXTS},
     [TEXTS] = {"texts", RECSYS__TEXTS},
+    [FORM] = {"form", RECSYS__WORD, .words = forms},
+    [COLUMNS] = {"columns", RECSYS__INTEGER, 1, 65536, 4096, NULL},
     {NULL},
 };
 
@@ -174,6 +180,13 @@ uint64_t recsys__content_memory(size_t n, size_t items) {
   return bytes < 9e18 ? (uint64_t)bytes : UINT64_MAX;
 }
 
+/* By default where the matrix over rated items does not fit the memory, or would take minutes. */
+static bool is_primal(const recsys__fitting *fitting, size_t n, size_t items) {
+  enum { MOST_RATED = 20000 };
+  int form = (int)recsys__number(fitting->ranker, FORM);
+  return form == 2 || (form == 0 && (n > MOST_RATED || recsys__content_memory(n, items) > fitting->memory_limit));
+}
+
 static recsys_status fit(recsys__fitting *fitting, recsys_error *error) {
   const recsys_ranker *ranker = fitting->ranker;
   recsys__features f;
@@ -188,14 +201,22 @@ static recsys_status fit(recsys__fitting *fitting, recsys_error *error) {
       .smoothing_lambda = recsys__number(ranker, SMOOTHING_LAMBDA),
       .liked = recsys__number(ranker, LIKED) * fitting->x.largest,
   };
-  size_t n = fitting->x.by_user.columns;
-  recsys_status status =
-      recsys__fit_memory(fitting, recsys__content_memory(n, recsys__view_item_count(fitting->view)), n, error);
+  size_t n = fitting->x.by_user.columns, items = recsys__view_item_count(fitting->view);
+  bool primal = is_primal(fitting, n, items);
+  recsys_status status = primal ? RECSYS_OK : recsys__fit_memory(fitting, recsys__content_memory(n, items), n, error);
   if (status)
     return status;
   status = recsys__features_make(&f, fitting->view, ranker->fingerprint, &fields, error);
   if (status)
     return status;
+  if (primal) {
+    size_t columns = (size_t)recsys__number(ranker, COLUMNS);
+    status = recsys__fit_memory(fitting, recsys__primal_memory(columns, f.dim, f.n), f.n, error);
+    if (!status)
+      status = recsys__primal_fit(fitting, &f, &ridge, columns, error);
+    recsys__features_free(&f);
+    return status;
+  }
   uint32_t *all = recsys__alloc(f.n, sizeof *all);
   for (size_t i = 0; all && i < f.n; i++)
     all[i] = (uint32_t)i;

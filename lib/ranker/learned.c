@@ -23,6 +23,7 @@ void recsys__learned_release(recsys__learned *l) {
   recsys__free(l->rated);
   recsys__free(l->rows);
   recsys__free(l->dense);
+  recsys__free(l->pictures);
   recsys__sparse_free(&l->sparse);
   recsys__free(l->constant);
   recsys__free(l->vectors);
@@ -310,6 +311,70 @@ static bool user_scores(const recsys__learned *l, const recsys__profile *p, doub
   return ok;
 }
 
+/* -- features */
+
+/* g += weight f_at */
+static void add_features(const recsys__learned *l, size_t at, double weight, double *g) {
+  for (uint64_t e = l->sparse.offsets[at]; e < l->sparse.offsets[at + 1]; e++)
+    g[l->sparse.indices[e]] += weight * (double)l->sparse.values[e];
+  if (l->pictures)
+    recsys__dense_at(0)->add_widened(g + l->sparse.columns, weight, l->pictures + at * l->factors, l->factors);
+}
+
+static double dot_features(const recsys__learned *l, size_t at, const double *u) {
+  double sum = 0;
+  for (uint64_t e = l->sparse.offsets[at]; e < l->sparse.offsets[at + 1]; e++)
+    sum += u[l->sparse.indices[e]] * (double)l->sparse.values[e];
+  if (l->pictures)
+    sum += recsys__dense_at(0)->dot_widened(u + l->sparse.columns, l->pictures + at * l->factors, l->factors);
+  return sum;
+}
+
+/* u = P g */
+static void solve_features(const recsys__learned *l, const double *g, double *u, size_t d) {
+  memset(u, 0, d * sizeof *u);
+  for (size_t c = 0; c < d; c++)
+    if (g[c] != 0)
+      recsys__dense_at(0)->add_widened(u, g[c], l->dense + c * d, d);
+}
+
+/* The place of the profile's i-th item among those with features, or n. */
+static size_t featured(const recsys__learned *l, const recsys__profile *p, size_t i) {
+  return recsys__place_of(l->items, l->n, l->rated[p->rows[i]]);
+}
+
+static bool feature_scores(const recsys__learned *l, const recsys__profile *p, double *scores) {
+  size_t d = l->sparse.columns + l->factors;
+  double *g = recsys__calloc(d, 2 * sizeof *g), *u = g + d;
+  if (!g)
+    return false;
+  for (size_t i = 0; i < p->n; i++) {
+    size_t at = featured(l, p, i);
+    if (at < l->n)
+      add_features(l, at, p->weights[i], g);
+  }
+  solve_features(l, g, u, d);
+  for (size_t j = 0; j < l->n; j++)
+    scores[j] = dot_features(l, j, u);
+  recsys__free(g);
+  return true;
+}
+
+static bool feature_parts(const recsys__learned *l, const recsys__profile *p, size_t at, double *parts) {
+  size_t d = l->sparse.columns + l->factors;
+  double *g = recsys__calloc(d, 2 * sizeof *g), *u = g + d;
+  if (!g)
+    return false;
+  add_features(l, at, 1, g);
+  solve_features(l, g, u, d);
+  for (size_t i = 0; i < p->n; i++) {
+    size_t row = featured(l, p, i);
+    parts[i] = row < l->n ? p->weights[i] * dot_features(l, row, u) : 0;
+  }
+  recsys__free(g);
+  return true;
+}
+
 /* -- all shapes */
 
 bool recsys__learned_scores(const recsys__learned *l, const recsys__profile *p, double *scores) {
@@ -317,6 +382,8 @@ bool recsys__learned_scores(const recsys__learned *l, const recsys__profile *p, 
     return factor_scores(l, p, scores);
   if (l->shape == RECSYS__USERS)
     return user_scores(l, p, scores);
+  if (l->shape == RECSYS__FEATURES)
+    return feature_scores(l, p, scores);
   linear_scores(l, p, scores);
   return true;
 }
@@ -328,6 +395,8 @@ bool recsys__learned_parts(const recsys__learned *l, const recsys__profile *p, s
     return false;
   if (l->shape == RECSYS__FACTORS)
     return factor_parts(l, p, at, parts, constant);
+  if (l->shape == RECSYS__FEATURES)
+    return feature_parts(l, p, at, parts);
   for (size_t i = 0; i < p->n; i++)
     parts[i] = p->weights[i] * linear_weight(l, p->rows[i], at);
   if (l->constant)

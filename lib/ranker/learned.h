@@ -1,11 +1,12 @@
 /*
- * What a collaborative algorithm has learned, in one of four shapes: every score is computed from the history alone, so
+ * What an algorithm has learned, in one of five shapes: every score is computed from the history alone, so
  * that a guest, a new user and a known one are the same thing.
  *
  *   dense    score(j) = sum over i of x_i W_ij + share(|history|) constant_j
  *   sparse   the same with a sparse W
  *   factors  score(j) = u . y_j + bias_j, with u solved from the history: A u = b
  *   users    score(j) = sum over the users v most like the history of sim(v) r_vj
+ *   features score(j) = f_j . P sum over i of x_i f_i, rows f of explicit features
  */
 #ifndef RECSYS_RANKER_LEARNED_H
 #define RECSYS_RANKER_LEARNED_H
@@ -17,7 +18,14 @@
 
 #include "ranker/interactions.h"
 
-typedef enum { RECSYS__NOTHING = 0, RECSYS__DENSE, RECSYS__SPARSE, RECSYS__FACTORS, RECSYS__USERS } recsys__shape;
+typedef enum {
+  RECSYS__NOTHING = 0,
+  RECSYS__DENSE,
+  RECSYS__SPARSE,
+  RECSYS__FACTORS,
+  RECSYS__USERS,
+  RECSYS__FEATURES
+} recsys__shape;
 
 /* How a user's factors come from the history x (weights) over the items i in it. */
 typedef enum {
@@ -43,9 +51,10 @@ typedef struct recsys__learned {
   uint32_t *rows; /* id -> place among `rated` + 1, where the ids lie close together; NULL */
   size_t row_ids; /* how many of them */
   /* linear */
-  float *dense; /* rated_count x n */
-  recsys__sparse sparse;
-  float *constant; /* NULL, or n */
+  float *dense;          /* rated_count x n; features: P, all columns squared */
+  recsys__sparse sparse; /* rated_count x n; features: the rows of all items */
+  float *pictures;       /* features: n x factors, the columns after the sparse ones; NULL: none */
+  float *constant;       /* NULL, or n */
   /* factors */
   recsys__fold fold;
   size_t factors;

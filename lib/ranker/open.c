@@ -100,7 +100,7 @@ static recsys_status read_learned(const state *t, const json_t *json, const recs
   size_t shape = size_in(json, "shape"), fold = size_in(json, "fold"), compared = size_in(json, "compared");
   if (!l)
     return recsys__no_memory(t->o->error, "the ranker");
-  if (shape > RECSYS__USERS || fold > RECSYS__RESIDUAL || compared > RECSYS__SETS)
+  if (shape > RECSYS__FEATURES || fold > RECSYS__RESIDUAL || compared > RECSYS__SETS)
     return damaged(t->o, "its kind is unknown");
   l->shape = (recsys__shape)shape;
   l->fold = (recsys__fold)fold;
@@ -116,9 +116,11 @@ static recsys_status read_learned(const state *t, const json_t *json, const recs
   l->shrinkage = real_in(json, "shrinkage");
   if (l->frequency > 0 && !(l->mean_length > 0))
     return damaged(t->o, "its scale");
-  if (l->shape != RECSYS__DENSE && l->n != l->rated_count)
+  if (l->shape != RECSYS__DENSE && l->shape != RECSYS__FEATURES && l->n != l->rated_count)
     return damaged(t->o, "its sizes differ");
   l->sparse.rows = l->sparse.columns = l->n;
+  if (l->shape == RECSYS__FEATURES)
+    l->sparse.columns = s->columns;
   l->people.by_user.rows = l->people.by_item.columns = s->users;
   l->people.by_user.columns = l->people.by_item.rows = l->n;
   return RECSYS_OK;
@@ -129,7 +131,7 @@ static recsys_status read_fitted(const state *t) {
   const char *reason = json_string_value(json_object_get(t->json, "reason"));
   recsys__arrays a = {.prefix = t->prefix};
   recsys__saved_sizes s = {size_in(t->json, "items"), size_in(learned, "entries"), size_in(learned, "people_entries"),
-                           size_in(learned, "users")};
+                           size_in(learned, "users"), size_in(learned, "columns")};
   recsys_status status = RECSYS_OK;
   t->f->n = s.items;
   t->f->global_mean = real_in(t->json, "global_mean");

@@ -186,7 +186,7 @@ static bool rough_scores(rough *x, recsys__request *r, bool rated_too) {
   bool ok = x->scores && (x->u || !factors) &&
             (factors ? recsys__learned_rough(l, &x->profile, x->u, x->scores, &x->slack)
                      : recsys__learned_scores(l, &x->profile, x->scores));
-  if (ok && !rated_too && l->n == l->rated_count)
+  if (ok && !rated_too && l->n == l->rated_count && l->shape != RECSYS__FEATURES && l->shape != RECSYS__DENSE)
     for (size_t i = 0; i < x->profile.n; i++)
       x->scores[x->profile.rows[i]] = -INFINITY;
   return ok;

@@ -40,12 +40,12 @@ static bool add_tensors(saving *w, const recsys__arrays *a) {
 
 static bool learned_json(json_t *state, const recsys__learned *l, const recsys__saved_sizes *s) {
   json_t *json =
-      json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:I, s:f, s:f, s:f, s:f, s:f}", "scored",
+      json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:I, s:f, s:f, s:f, s:f, s:f}", "scored",
                 (json_int_t)l->n, "rated", (json_int_t)l->rated_count, "factors", (json_int_t)l->factors, "entries",
                 (json_int_t)s->entries, "people_entries", (json_int_t)s->people_entries, "users", (json_int_t)s->users,
-                "shape", (int)l->shape, "fold", (int)l->fold, "compared", (int)l->compared, "neighbours",
-                (json_int_t)l->neighbours, "regularization", l->regularization, "frequency", l->frequency,
-                "mean_length", l->mean_length, "mean", l->mean, "shrinkage", l->shrinkage);
+                "columns", (json_int_t)s->columns, "shape", (int)l->shape, "fold", (int)l->fold, "compared",
+                (int)l->compared, "neighbours", (json_int_t)l->neighbours, "regularization", l->regularization,
+                "frequency", l->frequency, "mean_length", l->mean_length, "mean", l->mean, "shrinkage", l->shrinkage);
   return json && !json_object_set_new(state, "learned", json);
 }
 
@@ -93,6 +93,7 @@ static json_t *save_state(saving *w, recsys_ranker *ranker, const char *prefix) 
   if (f->learned) {
     const recsys__learned *l = f->learned;
     s.users = l->people.by_user.rows;
+    s.columns = l->shape == RECSYS__FEATURES ? l->sparse.columns : 0;
     s.entries = l->sparse.offsets ? (size_t)l->sparse.offsets[l->sparse.rows] : 0;
     s.people_entries = l->people.by_user.offsets ? (size_t)l->people.by_user.offsets[s.users] : 0;
   }

@@ -29,17 +29,19 @@ static void add_sparse(recsys__arrays *a, const char *name, recsys__sparse *s, s
 
 static void add_learned(recsys__arrays *a, recsys__learned *l, const recsys__saved_sizes *s) {
   bool dense = l->shape == RECSYS__DENSE, linear = l->shape == RECSYS__SPARSE, users = l->shape == RECSYS__USERS;
-  bool factors = l->shape == RECSYS__FACTORS;
+  bool factors = l->shape == RECSYS__FACTORS, features = l->shape == RECSYS__FEATURES;
+  size_t d = s->columns + l->factors;
   add(a, "scored", RECSYS__I64, &l->items, l->n, 0, true);
   add(a, "rated", RECSYS__I64, &l->rated, l->rated_count, 0, true);
-  add(a, "dense", RECSYS__F32, &l->dense, l->rated_count, l->n, dense);
+  add(a, "dense", RECSYS__F32, &l->dense, features ? d : l->rated_count, features ? d : l->n, dense || features);
+  add(a, "pictures", RECSYS__F32, &l->pictures, l->n, l->factors, features && l->factors > 0);
   add(a, "constant", RECSYS__F32, &l->constant, l->n, 0, false);
   add(a, "vectors", RECSYS__F32, &l->vectors, l->n, l->factors, factors);
   add(a, "gram", RECSYS__F64, &l->gram, l->factors, l->factors, factors && l->fold == RECSYS__IMPLICIT);
   add(a, "bias", RECSYS__F64, &l->bias, l->n, 0, false);
   add(a, "users", RECSYS__I64, &l->people.users, s->users, 0, users);
   add(a, "norms", RECSYS__F64, &l->norms, s->users, 0, users);
-  add_sparse(a, "sparse", &l->sparse, s->entries, linear);
+  add_sparse(a, "sparse", &l->sparse, s->entries, linear || features);
   add_sparse(a, "by_user", &l->people.by_user, s->people_entries, users);
   add_sparse(a, "by_item", &l->people.by_item, s->people_entries, users);
 }

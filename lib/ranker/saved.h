@@ -27,7 +27,7 @@ typedef struct recsys__arrays {
 
 /* Sizes that the arrays have or must have. */
 typedef struct recsys__saved_sizes {
-  size_t items, entries, people_entries, users;
+  size_t items, entries, people_entries, users, columns; /* columns: of sparse features */
 } recsys__saved_sizes;
 
 /* All arrays that a state of this kind may have. */

@@ -115,6 +115,26 @@ START_TEST(bad_blends) {
 }
 END_TEST
 
+/* -- both forms of content */
+
+/* The same scores wherever the dual's pair products leave the pictures out. */
+START_TEST(primal_equals_dual) {
+  static const char *const weights[] = {
+      "picture_weight=0", "pair_weight=0", "picture_weight=0 word_weight=3 labels=group",
+      "label_weight=0 number_weight=0 word_weight=0 picture_weight=1 pair_weight=0 lambda=0.1"};
+  double dual[ITEMS], primal[ITEMS];
+  char algorithm[200];
+  for (int64_t user = 0; user < USERS; user += 3) {
+    snprintf(algorithm, sizeof algorithm, "content form=dual smoothing=0 %s", weights[_i]);
+    scores_of(algorithm, user, dual);
+    snprintf(algorithm, sizeof algorithm, "content form=primal %s", weights[_i]);
+    scores_of(algorithm, user, primal);
+    for (int i = 0; i < ITEMS; i++)
+      ck_assert_double_eq_tol(dual[i], primal[i], 2e-6);
+  }
+}
+END_TEST
+
 /* -- new items and sources */
 
 START_TEST(kept_places_go_to_new_items) {
@@ -266,6 +286,7 @@ int main(void) {
   tcase_add_test(all, reciprocal_ranks);
   tcase_add_test(all, search_finds_the_better_part);
   tcase_add_test(all, bad_blends);
+  tcase_add_loop_test(all, primal_equals_dual, 0, 4);
   tcase_add_test(all, kept_places_go_to_new_items);
   tcase_add_test(all, sources);
   tcase_add_loop_test(all, refresh_takes_in_new_items, 0, 3);

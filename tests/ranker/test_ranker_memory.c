@@ -15,6 +15,7 @@ static const char *const algorithms[] = {
     "svd factors=2",
     "vbpr factors=4 iterations=1",
     "next",
+    "content form=primal",
     "popular decay=1 new_items=0.5",
     "blend parts=\"item-knn; popular\" by_length=1",
     "blend parts=\"visual neighbours=8; popular\" by=ranks",

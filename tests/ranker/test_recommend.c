@@ -22,6 +22,7 @@ static const char *const algorithms[] = {
     "bpr factors=6 iterations=5",
     "vbpr factors=6 iterations=5",
     "next",
+    "content form=primal",
     "blend parts=\"ease alpha=2 lambda=5; item-knn neighbours=8; popular\" weights=1,0.5,0.1",
     "blend parts=\"ease; als factors=6\" k=5",
     "blend parts=\"ease; visual neighbours=8\" by=ranks",

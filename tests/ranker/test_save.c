@@ -20,6 +20,8 @@ static const char *const algorithms[] = {
     "bpr factors=6 iterations=5",
     "vbpr factors=6 iterations=5",
     "next",
+    "content form=primal",
+    "content form=primal picture_weight=0 columns=7",
     "als factors=6 new_items=0.3 half_life=7 events=view:2",
     "popular decay=0.01",
     "blend parts=\"ease alpha=2 lambda=5; item-knn neighbours=8; popular\" weights=1,0.5,0.1",
