@@ -194,17 +194,27 @@ void recsys__mirror(uint32_t threads, double *a, size_t n) {
 
 /* -- small systems */
 
+/* Rows p .. p + count - 1 of the factor; what they take from each other. */
+static bool pivots(const recsys__dense *dense, double *a, size_t n, size_t stride, size_t p, size_t count) {
+  for (size_t q = p; q < p + count; q++) {
+    double *row = a + q * stride;
+    if (!(row[q] > 0) || !isfinite(row[q]))
+      return false;
+    dense->scale(row + q, 1 / sqrt(row[q]), n - q);
+    for (size_t i = q + 1; i < p + count; i++)
+      dense->add_doubles(a + i * stride + i, -row[i], row + i, n - i);
+  }
+  return true;
+}
+
 bool recsys__cholesky(double *a, size_t n, size_t stride) {
   const recsys__dense *dense = recsys__dense_at(0);
-  for (size_t p = 0; p < n; p++) {
-    double *row = a + p * stride;
-    if (!(row[p] > 0) || !isfinite(row[p]))
+  for (size_t p = 0; p < n; p += 4) {
+    size_t count = least(4, n - p), i = p + count;
+    if (!pivots(dense, a, n, stride, p, count))
       return false;
-    double scale = 1 / sqrt(row[p]);
-    for (size_t j = p; j < n; j++)
-      row[j] *= scale;
-    for (size_t i = p + 1; i < n; i++)
-      dense->add_doubles(a + i * stride + i, -row[i], row + i, n - i);
+    for (; count == 4 && i < n; i++)
+      dense->take_four(a + i * stride + i, a + p * stride + i, stride, n - i);
   }
   return true;
 }
@@ -212,8 +222,7 @@ bool recsys__cholesky(double *a, size_t n, size_t stride) {
 void recsys__cholesky_solve(const double *u, size_t n, size_t stride, double *b) {
   for (size_t i = 0; i < n; i++) {
     b[i] /= u[i * stride + i];
-    for (size_t j = i + 1; j < n; j++)
-      b[j] -= u[i * stride + j] * b[i];
+    recsys__dense_at(0)->add_doubles(b + i + 1, -b[i], u + i * stride + i + 1, n - i - 1);
   }
   for (size_t i = n; i-- > 0;) {
     double sum = b[i];

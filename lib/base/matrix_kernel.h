@@ -23,6 +23,9 @@ typedef struct recsys__dense {
   /* a (f x f, the upper triangle; what is below it becomes undefined) += sum over e < n of weights[e] y yᵀ, y = row
    * indices[e] of rows (f floats each). */
   void (*add_grams)(double *a, const float *rows, const uint32_t *indices, const double *weights, size_t n, size_t f);
+  void (*scale)(double *x, double by, size_t n);
+  /* y -= sum of the four rows x, x + stride, ... each times its own first element. */
+  void (*take_four)(double *y, const double *x, size_t stride, size_t n);
   /* out[j] = sum over c < k of weights[c] rows[c * n + j], for j < n. */
   void (*combine)(float *out, const float *rows, const float *weights, size_t k, size_t n);
 } recsys__dense;

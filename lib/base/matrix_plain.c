@@ -5,8 +5,9 @@
 #define SUB_VECTORS 2
 #include "base/matrix_tile.h"
 
-const recsys__dense recsys__dense_plain = {"plain",     whole,       dot_floats,      add_floats, add_doubles,
-                                           add_widened, dot_widened, add_outer_times, add_grams,  combine};
+const recsys__dense recsys__dense_plain = {"plain",     whole,       dot_floats,  add_floats,
+                                           add_doubles, add_widened, dot_widened, add_outer_times,
+                                           add_grams,   scale,       take_four,   combine};
 
 const recsys__dense *recsys__dense_at(size_t index) {
 #if defined(__x86_64__)

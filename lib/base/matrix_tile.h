@@ -218,6 +218,28 @@ TARGET static void add_grams(double *a, const float *rows, const uint32_t *indic
   }
 }
 
+TARGET static void scale(double *x, double by, size_t n) {
+  size_t i = 0;
+  for (; i + LANES <= n; i += LANES) {
+    lanes v = load(x + i) * by;
+    memcpy(x + i, &v, sizeof v);
+  }
+  for (; i < n; i++)
+    x[i] *= by;
+}
+
+TARGET static void take_four(double *y, const double *x, size_t stride, size_t n) {
+  const double *x1 = x + stride, *x2 = x1 + stride, *x3 = x2 + stride;
+  double a = x[0], b = x1[0], c = x2[0], d = x3[0];
+  size_t i = 0;
+  for (; i + LANES <= n; i += LANES) {
+    lanes v = load(y + i) - a * load(x + i) - b * load(x1 + i) - c * load(x2 + i) - d * load(x3 + i);
+    memcpy(y + i, &v, sizeof v);
+  }
+  for (; i < n; i++)
+    y[i] = y[i] - a * x[i] - b * x1[i] - c * x2[i] - d * x3[i];
+}
+
 TARGET static void combine(float *out, const float *rows, const float *weights, size_t k, size_t n) {
   enum { STEP = 2 * LANES, VECTORS = 8 };
   size_t j = 0;

@@ -186,8 +186,14 @@ bool recsys__learned_rough(const recsys__learned *l, const recsys__profile *p, d
   }
   if (ok)
     recsys__dense_at(0)->combine(sums, l->by_factor, weights, f, l->n);
-  for (size_t j = 0; ok && j < l->n; j++)
-    scores[j] = l->mean + (l->bias ? l->bias[j] : 0) + (double)sums[j];
+  if (ok && l->bias)
+    memcpy(scores, l->bias, l->n * sizeof *scores);
+  for (size_t j = 0; ok && !l->bias && j < l->n; j++)
+    scores[j] = l->mean;
+  for (size_t j = 0; ok && l->bias && l->mean != 0 && j < l->n; j++)
+    scores[j] += l->mean;
+  if (ok)
+    recsys__dense_at(0)->add_widened(scores, 1, sums, l->n);
   *slack = (double)(f + 2) * 0x1p-24 * sqrt(norm) * l->longest;
   recsys__free(weights);
   recsys__free(sums);

@@ -175,6 +175,8 @@ typedef struct rough {
   double slack;
   recsys__candidate *best; /* heap, worst on top */
   size_t n;
+  uint32_t *noted; /* places that may be among the best by exact scores */
+  size_t noted_count, room;
   bool removed; /* some items of the model are not in the store any more */
 } rough;
 
@@ -197,13 +199,24 @@ static bool may_be_listed(const rough *x, const recsys__call *c, const recsys__r
   return !is_target(r, item) && (x->removed ? may_appear(c, r, item) : is_wanted(c, r, item));
 }
 
-/* The k best by rough scores; equal scores go to the smaller id, which comes first. */
-static void choose_roughly(rough *x, const recsys__call *c, const recsys__request *r, size_t k) {
+/* The k best by rough scores (equal scores go to the smaller id, which comes first), and, where scores are rough, a
+ * note of all that could be among the k best by exact ones: the bound only rises. false: out of memory. */
+static bool choose_roughly(rough *x, const recsys__call *c, const recsys__request *r, size_t k) {
   const recsys__learned *l = r->fitted->learned;
-  double worst = -INFINITY;
-  for (size_t i = 0; i < l->n; i++) {
-    recsys__candidate one = {l->items[i], x->scores[i]};
-    if (!(one.score > worst) || (one.score == 0 && x->slack == 0) || !may_be_listed(x, c, r, one.item))
+  const double *scores = x->scores;
+  double worst = -INFINITY, bound = -INFINITY;
+  for (size_t i = 0, n = l->n; i < n; i++) {
+    if (!(scores[i] > bound))
+      continue;
+    recsys__candidate one = {l->items[i], scores[i]};
+    if ((one.score == 0 && x->slack == 0) || !may_be_listed(x, c, r, one.item))
+      continue;
+    if (x->slack > 0) {
+      if (!recsys__grow((void **)&x->noted, &x->room, x->noted_count + 1, sizeof *x->noted))
+        return false;
+      x->noted[x->noted_count++] = (uint32_t)i;
+    }
+    if (!(one.score > worst))
       continue;
     if (x->n < k) {
       x->best[x->n++] = one;
@@ -214,18 +227,19 @@ static void choose_roughly(rough *x, const recsys__call *c, const recsys__reques
       sift_down(x->best, 0, k);
     }
     worst = x->n == k ? x->best[0].score : worst;
+    bound = worst - 2 * x->slack;
   }
+  return true;
 }
 
 /* Exact scores of all that could be among the k best. */
-static bool choose_exactly(rough *x, const recsys__call *c, recsys__request *r, size_t k) {
+static bool choose_exactly(const rough *x, recsys__request *r, size_t k) {
   const recsys__learned *l = r->fitted->learned;
   double from = (x->n < k ? -INFINITY : x->best[0].score) - 2 * x->slack;
   r->count = 0;
-  for (size_t i = 0; i < l->n; i++) {
-    if (!(x->scores[i] >= from) || isinf(x->scores[i]) || !may_be_listed(x, c, r, l->items[i]))
-      continue;
-    recsys__candidate one = {l->items[i], recsys__learned_exact(l, x->u, i)};
+  for (size_t e = 0; e < x->noted_count; e++) {
+    uint32_t i = x->noted[e];
+    recsys__candidate one = {l->items[i], x->scores[i] >= from ? recsys__learned_exact(l, x->u, i) : 0};
     if (one.score == 0)
       continue;
     if (!recsys__grow((void **)&r->candidates, &r->room, r->count + 1, sizeof *r->candidates))
@@ -237,12 +251,11 @@ static bool choose_exactly(rough *x, const recsys__call *c, recsys__request *r, 
 
 /* One choice, best first. */
 static bool choose(rough *x, const recsys__call *c, recsys__request *r, size_t k) {
-  bool ok = true;
-  x->n = 0;
-  choose_roughly(x, c, r, k);
-  if (x->slack > 0) {
-    ok = choose_exactly(x, c, r, k);
-  } else {
+  x->n = x->noted_count = 0;
+  bool ok = choose_roughly(x, c, r, k);
+  if (ok && x->slack > 0) {
+    ok = choose_exactly(x, r, k);
+  } else if (ok) {
     recsys__free(r->candidates);
     r->candidates = recsys__copy(x->best, x->n, sizeof *x->best);
     r->count = r->room = x->n;
@@ -279,6 +292,7 @@ static recsys_status best_learned(const recsys__call *c, recsys__request *r, siz
   recsys__free(x.scores);
   recsys__free(x.u);
   recsys__free(x.best);
+  recsys__free(x.noted);
   return ok ? RECSYS_OK : RECSYS_ENOMEM;
 }
 

@@ -179,6 +179,21 @@ START_TEST(kernels) {
         ck_assert_float_eq_tol(f[i], y[i] + (i < n ? 2 * x[i] : 0), 1e-6f);
         ck_assert_double_eq_tol(d[i], a[i] + (i < n ? 3 * (double)x[i] : 0), 1e-12);
       }
+      double four[4 * 160], taken[160];
+      for (size_t i = 0; i < 4 * 160; i++)
+        four[i] = recsys__random_unit(&seeded);
+      memcpy(taken, four, sizeof taken);
+      dense->take_four(taken, four, 160, n);
+      for (size_t i = 0; i < 160; i++) {
+        double left = four[i];
+        for (size_t row = 0; row < 4 && i < n; row++)
+          left -= four[row * 160] * four[row * 160 + i];
+        ck_assert_double_eq_tol(taken[i], left, 1e-12);
+      }
+      memcpy(taken, four, sizeof taken);
+      dense->scale(taken, 2, n);
+      for (size_t i = 0; i < 160; i++)
+        ck_assert_double_eq(taken[i], i < n ? 2 * four[i] : four[i]);
       dense->add_doubles(d, -1, d, n);
       for (size_t i = 0; i < n; i++)
         ck_assert_double_eq_tol(d[i], 0, 1e-12);

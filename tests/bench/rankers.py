@@ -4,7 +4,7 @@
 
 DATA holds movielens-small/, movielens-1m/ and splits/ (warm.csv.gz, cold.csv, guests.csv: which ratings, films and users
 each fold leaves out). POSTERS is a store with an embedding of every poster under the film's MovieLens id as key (made by
-results.sh). PART is one of warm, cold, mixed, guests, seeds, papers, sweep, pairs. Needs NumPy.
+results.sh). PART is one of warm, cold, mixed, guests, seeds, papers, sweep, pairs; sweep=FILE.svg draws it, too. Needs NumPy.
 """
 import csv
 import ctypes as C
@@ -233,14 +233,43 @@ def papers(recsys, films, store):
     table(found, [f"{m}@{k}" for m in ("map", "recall", "precision") for k in (10, 20)] + ["ndcg@10"])
 
 
-def sweep(recsys, films, store):
+def chart(path, sizes, lines):
+    """Lines over neighbourhood sizes as SVG; lines: name -> values."""
+    colours, most = ["#4a7ab5", "#b5574a", "#4a9b6b"], max(max(values) for values in lines.values()) * 1.1
+
+    def place(size, value):
+        return f"{60 + (size - sizes[0]) / (sizes[-1] - sizes[0]) * 500:.1f},{260 - value / most * 230:.1f}"
+
+    with open(path, "w") as out:
+        out.write('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 700 310" font-family="sans-serif" font-size="13">\n'
+                  '<rect width="700" height="310" fill="#fff"/>\n<path d="M60 20V260H570" fill="none" stroke="#888"/>\n'
+                  '<text x="315" y="300" text-anchor="middle">neighbours</text>\n<text x="16" y="14">nDCG@10</text>\n')
+        for size in sizes:
+            out.write(f'<text x="{place(size, 0).split(",")[0]}" y="278" text-anchor="middle">{size}</text>\n')
+        for tenth in range(0, int(most * 20) + 1):
+            y = place(sizes[0], tenth / 20).split(",")[1]
+            out.write(f'<text x="54" y="{float(y) + 4:.1f}" text-anchor="end">{tenth / 20:.2f}</text>\n')
+        for (name, values), colour in zip(lines.items(), colours):
+            points = " ".join(place(size, value) for size, value in zip(sizes, values))
+            end = points.split()[-1].split(",")
+            shift = 14 if name == "user-knn" else -4
+            out.write(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>\n'
+                      f'<text x="{float(end[0]) + 8:.1f}" y="{float(end[1]) + shift:.1f}" fill="{colour}">{name}</text>\n')
+        out.write("</svg>\n")
+
+
+def sweep(recsys, films, store, picture=None):
     sizes = [10, 20, 30, 40, 50, 60, 70, 80, 90, 100]
     names = [("visual", "visual"), ("item-knn", "item-knn"), ("user-knn", "user-knn")]
     print("| neighbours | " + " | ".join(name for name, _ in names) + " |\n|" + " --- |" * (len(names) + 1))
+    lines = {name: [] for name, _ in names}
     for size in sizes:
         found = recsys.evaluate(store, "; ".join(f"{r} neighbours={size}" for _, r in names), films.tests, films.pairs)
-        cells = [f"{r['groups']['all']['metrics']['ndcg@10']['repeat_mean']:.4f}" for r in found]
-        print(f"| {size} | " + " | ".join(cells) + " |", flush=True)
+        for (name, _), ranker in zip(names, found):
+            lines[name].append(ranker["groups"]["all"]["metrics"]["ndcg@10"]["repeat_mean"])
+        print(f"| {size} | " + " | ".join(f"{lines[name][-1]:.4f}" for name, _ in names) + " |", flush=True)
+    if picture:
+        chart(picture, sizes, lines)
 
 
 def pairs(recsys, data):
@@ -286,6 +315,9 @@ def main():
         if films is None:
             films = Films(data, sys.argv[3])
             store = films.store(recsys)
+        if part.startswith("sweep="):
+            sweep(recsys, films, store, part[6:])
+            continue
         {"warm": warm, "cold": cold, "mixed": mixed, "guests": guests, "seeds": seeds, "papers": papers,
          "sweep": sweep}[part](recsys, films, store)
 
