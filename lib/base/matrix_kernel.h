@@ -26,8 +26,8 @@ typedef struct recsys__dense {
   void (*scale)(double *x, double by, size_t n);
   /* y -= sum of the four rows x, x + stride, ... each times its own first element. */
   void (*take_four)(double *y, const double *x, size_t stride, size_t n);
-  /* out[j] = sum over c < k of weights[c] rows[c * n + j], for j < n. */
-  void (*combine)(float *out, const float *rows, const float *weights, size_t k, size_t n);
+  /* Four sums at once: out[q * n + j] = sum over c < k of weights[c * 4 + q] rows[c * n + j], for q < 4, j < n. */
+  void (*combine_four)(float *out, const float *rows, const float *weights, size_t k, size_t n);
 } recsys__dense;
 
 extern const recsys__dense recsys__dense_plain;

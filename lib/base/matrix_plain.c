@@ -7,7 +7,7 @@
 
 const recsys__dense recsys__dense_plain = {"plain",     whole,       dot_floats,  add_floats,
                                            add_doubles, add_widened, dot_widened, add_outer_times,
-                                           add_grams,   scale,       take_four,   combine};
+                                           add_grams,   scale,       take_four,   combine_four};
 
 const recsys__dense *recsys__dense_at(size_t index) {
 #if defined(__x86_64__)

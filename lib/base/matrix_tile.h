@@ -240,21 +240,31 @@ TARGET static void take_four(double *y, const double *x, size_t stride, size_t n
     y[i] = y[i] - a * x[i] - b * x1[i] - c * x2[i] - d * x3[i];
 }
 
-TARGET static void combine(float *out, const float *rows, const float *weights, size_t k, size_t n) {
-  enum { STEP = 2 * LANES, VECTORS = 8 };
-  size_t j = 0;
-  for (; j + VECTORS * STEP <= n; j += VECTORS * STEP) {
-    floats sum[VECTORS] = {{0}};
-    for (size_t c = 0; c < k; c++)
-#pragma GCC unroll 8
-      for (int v = 0; v < VECTORS; v++) {
-        floats x;
-        memcpy(&x, rows + c * n + j + (size_t)v * STEP, sizeof x);
-        sum[v] += weights[c] * x;
-      }
-    memcpy(out + j, sum, sizeof sum);
+/* One block of columns for all four. */
+TARGET static inline void four_columns(float *out, const float *rows, const float *weights, size_t k, size_t n) {
+  enum { STEP = 2 * LANES, VECTORS = LANES >= 8 ? 4 : 2 };
+  floats sum[4][VECTORS] = {{{0}}};
+  for (size_t c = 0; c < k; c++) {
+    floats x[VECTORS];
+    memcpy(x, rows + c * n, sizeof x);
+#pragma GCC unroll 4
+    for (int q = 0; q < 4; q++)
+#pragma GCC unroll 4
+      for (int v = 0; v < VECTORS; v++)
+        sum[q][v] += weights[c * 4 + (size_t)q] * x[v];
   }
-  memset(out + j, 0, (n - j) * sizeof *out);
+  for (size_t q = 0; q < 4; q++)
+    memcpy(out + q * n, sum[q], sizeof sum[q]);
+}
+
+TARGET static void combine_four(float *out, const float *rows, const float *weights, size_t k, size_t n) {
+  enum { WIDTH = 2 * LANES * (LANES >= 8 ? 4 : 2) };
+  size_t j = 0;
+  for (; j + WIDTH <= n; j += WIDTH)
+    four_columns(out + j, rows + j, weights, k, n);
+  for (size_t q = 0; q < 4; q++)
+    memset(out + q * n + j, 0, (n - j) * sizeof *out);
   for (size_t c = 0; c < k; c++)
-    add_floats(out + j, weights[c], rows + c * n + j, n - j);
+    for (size_t q = 0; q < 4; q++)
+      add_floats(out + q * n + j, weights[c * 4 + q], rows + c * n + j, n - j);
 }

@@ -8,6 +8,7 @@
 #include "base/matrix.h"
 #include "base/matrix_kernel.h"
 #include "base/memory.h"
+#include "base/thread.h"
 
 recsys__learned *recsys__learned_new(void) {
   recsys__learned *l = recsys__calloc(1, sizeof *l);
@@ -80,18 +81,39 @@ static double constant_share(const recsys__profile *p) {
   return p->length > 20 ? 0 : 1 / (1 + (double)p->length / 10);
 }
 
+typedef struct dense_sum {
+  const recsys__learned *l;
+  const recsys__profile *p;
+  double *scores;
+  size_t width; /* columns of a part */
+} dense_sum;
+
+static void sum_columns(void *context, size_t part) {
+  const dense_sum *d = context;
+  size_t first = part * d->width, n = d->l->n - first < d->width ? d->l->n - first : d->width;
+  for (size_t i = 0; i < d->p->n; i++)
+    recsys__dense_at(0)->add_widened(d->scores + first, d->p->weights[i], d->l->dense + d->p->rows[i] * d->l->n + first,
+                                     n);
+}
+
+/* A long history reads megabytes of weights: then the columns are shared out. */
+static void dense_scores(const recsys__learned *l, const recsys__profile *p, double *scores) {
+  enum { WORTH = 1 << 20, LEAST = 512 };
+  size_t parts = p->n * l->n < WORTH || p->threads < 2 ? 1 : p->threads;
+  dense_sum d = {l, p, scores, (l->n + parts - 1) / parts};
+  d.width = d.width < LEAST ? LEAST : d.width;
+  recsys__parallel(p->threads, (l->n + d.width - 1) / d.width, sum_columns, &d);
+}
+
 static void linear_scores(const recsys__learned *l, const recsys__profile *p, double *scores) {
-  const recsys__dense *dense = recsys__dense_at(0);
   memset(scores, 0, l->n * sizeof *scores);
-  for (size_t i = 0; i < p->n; i++) {
-    if (l->shape == RECSYS__DENSE)
-      dense->add_widened(scores, p->weights[i], l->dense + p->rows[i] * l->n, l->n);
-    else
-      for (uint64_t e = l->sparse.offsets[p->rows[i]]; e < l->sparse.offsets[p->rows[i] + 1]; e++)
-        scores[l->sparse.indices[e]] += p->weights[i] * (double)l->sparse.values[e];
-  }
+  if (l->shape == RECSYS__DENSE)
+    dense_scores(l, p, scores);
+  for (size_t i = 0; l->shape == RECSYS__SPARSE && i < p->n; i++)
+    for (uint64_t e = l->sparse.offsets[p->rows[i]]; e < l->sparse.offsets[p->rows[i] + 1]; e++)
+      scores[l->sparse.indices[e]] += p->weights[i] * (double)l->sparse.values[e];
   if (l->constant && constant_share(p) > 0)
-    dense->add_widened(scores, constant_share(p), l->constant, l->n);
+    recsys__dense_at(0)->add_widened(scores, constant_share(p), l->constant, l->n);
 }
 
 static double linear_weight(const recsys__learned *l, size_t row, size_t column) {
@@ -147,8 +169,7 @@ static bool fold(const recsys__learned *l, const recsys__profile *p, double *a, 
   return recsys__cholesky(a, f, f);
 }
 
-/* The user's factors. */
-static bool solve(const recsys__learned *l, const recsys__profile *p, double *u) {
+bool recsys__learned_solve(const recsys__learned *l, const recsys__profile *p, double *u) {
   size_t f = l->factors;
   double *a = recsys__alloc(f, f * sizeof *a);
   bool ok = a && fold(l, p, a, u);
@@ -165,7 +186,7 @@ double recsys__learned_exact(const recsys__learned *l, const double *u, size_t a
 
 static bool factor_scores(const recsys__learned *l, const recsys__profile *p, double *scores) {
   double *u = recsys__alloc(l->factors, sizeof *u);
-  bool ok = u && solve(l, p, u);
+  bool ok = u && recsys__learned_solve(l, p, u);
   for (size_t j = 0; ok && j < l->n; j++)
     scores[j] = recsys__learned_exact(l, u, j);
   recsys__free(u);
@@ -173,31 +194,29 @@ static bool factor_scores(const recsys__learned *l, const recsys__profile *p, do
 }
 
 /* Sums of k floats are off by at most (k + 1) 2^-24 times the sum of magnitudes (Higham 2002, section 3.1), which the
- * norms bound (Cauchy and Schwarz). */
-bool recsys__learned_rough(const recsys__learned *l, const recsys__profile *p, double *u, double *scores,
-                           double *slack) {
+ * norms bound (Cauchy and Schwarz); the biases are rounded twice, and the sum with them once. */
+bool recsys__learned_rough(const recsys__learned *l, double *const u[4], float *scores, double slack[4]) {
   size_t f = l->factors;
-  float *weights = recsys__alloc(f, sizeof *weights), *sums = recsys__alloc(l->n, sizeof *sums);
-  double norm = 0;
-  bool ok = weights && sums && solve(l, p, u);
-  for (size_t c = 0; ok && c < f; c++) {
-    weights[c] = (float)u[c];
-    norm += u[c] * u[c];
+  double widest = fabs(l->mean);
+  float *weights = recsys__calloc(f, 4 * sizeof *weights);
+  if (!weights)
+    return false;
+  for (size_t j = 0; l->bias && j < l->n; j++)
+    widest = fmax(widest, fabs(l->mean + l->bias[j]));
+  for (size_t q = 0; q < 4; q++) {
+    double norm = 0;
+    for (size_t c = 0; u[q] && c < f; c++) {
+      weights[c * 4 + q] = (float)u[q][c];
+      norm += u[q][c] * u[q][c];
+    }
+    slack[q] = 0x1p-24 * ((double)(f + 2) * sqrt(norm) * l->longest + 4 * widest);
   }
-  if (ok)
-    recsys__dense_at(0)->combine(sums, l->by_factor, weights, f, l->n);
-  if (ok && l->bias)
-    memcpy(scores, l->bias, l->n * sizeof *scores);
-  for (size_t j = 0; ok && !l->bias && j < l->n; j++)
-    scores[j] = l->mean;
-  for (size_t j = 0; ok && l->bias && l->mean != 0 && j < l->n; j++)
-    scores[j] += l->mean;
-  if (ok)
-    recsys__dense_at(0)->add_widened(scores, 1, sums, l->n);
-  *slack = (double)(f + 2) * 0x1p-24 * sqrt(norm) * l->longest;
+  recsys__dense_at(0)->combine_four(scores, l->by_factor, weights, f, l->n);
+  for (size_t q = 0; q < 4 && widest > 0; q++)
+    for (size_t j = 0; j < l->n; j++)
+      scores[q * l->n + j] += (float)(l->mean + (l->bias ? l->bias[j] : 0));
   recsys__free(weights);
-  recsys__free(sums);
-  return ok && isfinite(*slack);
+  return true;
 }
 
 static bool make_rows(recsys__learned *l) {

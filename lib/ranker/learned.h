@@ -86,14 +86,16 @@ typedef struct recsys__profile {
   size_t n;
   size_t length; /* of the whole history, known items or not */
   int64_t user;  /* -1: a guest */
+  uint32_t threads;
 } recsys__profile;
 
 /* scores[n]; false: out of memory. */
 bool recsys__learned_scores(const recsys__learned *l, const recsys__profile *p, double *scores);
-/* The same in float, for factors only: each is at most *slack from the true score. u[factors] are the user's factors,
- * with which recsys__learned_exact gives the true one. false: out of memory, or no solution. */
-bool recsys__learned_rough(const recsys__learned *l, const recsys__profile *p, double *u, double *scores,
-                           double *slack);
+/* For factors: the user's factors u[factors] (false: out of memory, or no solution), */
+bool recsys__learned_solve(const recsys__learned *l, const recsys__profile *p, double *u);
+/* with them the scores of four users (u[q] NULL: none) in float, scores[4 x n], each at most slack[q] from the exact
+ * one (false: out of memory), and one exact score. */
+bool recsys__learned_rough(const recsys__learned *l, double *const u[4], float *scores, double slack[4]);
 double recsys__learned_exact(const recsys__learned *l, const double *u, size_t at);
 /* The place of an id among `rated`, or rated_count; ids rise from call to call as in recsys__place_after. */
 size_t recsys__learned_row(const recsys__learned *l, int64_t id, size_t *from);

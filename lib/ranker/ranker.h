@@ -79,7 +79,8 @@ typedef struct recsys__request {
   size_t reason_count, reason_room;
   int64_t newest; /* the latest time of the history, and how many entries have it */
   size_t newest_count;
-  double explained_score; /* where the reasons do not sum to it */
+  struct recsys__rough *rough; /* prepared by recommend.c; NULL */
+  double explained_score;      /* where the reasons do not sum to it */
   bool explained_score_set;
 } recsys__request;
 

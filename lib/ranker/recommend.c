@@ -15,7 +15,7 @@ typedef struct call {
   const int64_t *items;
   const float *ratings;
   const int64_t *times;
-  size_t n, k, first;
+  size_t n, k, first, block; /* of n lists of k, `block` from `first` on are being made */
   int64_t *ids;
   double *scores;
   uint32_t *counts;
@@ -167,56 +167,105 @@ static size_t pass_best(const recsys__call *c, recsys__request *r, size_t count,
   return n;
 }
 
-/* -- the best of a learned model, without a list of all candidates */
+/* -- the best of a learned model, without a list of all candidates: chosen by float scores, ordered by exact ones */
 
-typedef struct rough {
+typedef struct recsys__rough {
   recsys__profile profile;
-  double *scores, *u; /* u: NULL where the scores are exact */
+  float *scores; /* each at most `slack` from the exact one; borrowed */
   double slack;
+  double *exact, *u;       /* all exact scores, or what they are made from */
   recsys__candidate *best; /* heap, worst on top */
   size_t n;
   uint32_t *noted; /* places that may be among the best by exact scores */
   size_t noted_count, room;
-  bool removed; /* some items of the model are not in the store any more */
+  bool own_rated; /* what the shopper rated has no score */
+  bool removed;   /* some items of the model are not in the store any more */
 } rough;
 
-static bool rough_scores(rough *x, recsys__request *r, bool rated_too) {
+static void rough_free(rough *x) {
+  recsys__free(x->profile.rows);
+  recsys__free(x->profile.weights);
+  recsys__free(x->exact);
+  recsys__free(x->u);
+  recsys__free(x->best);
+  recsys__free(x->noted);
+}
+
+/* How many of the best are wanted; 0: this list is not chosen in this way. */
+static size_t wanted_roughly(const recsys__call *c, size_t k) {
+  const recsys__algorithm *algorithm = c->ranker->algorithm;
+  const recsys__learned *l = c->fitted->learned;
+  size_t wanted = recsys__diverse_asked(&c->options) && k < SIZE_MAX / 16 ? 10 * k + 50 : k;
+  return l && !algorithm->score && !algorithm->arrange && wanted < l->n / 4 ? wanted : 0;
+}
+
+/* The history in the model's terms, and the scores or what they are made from. */
+static bool rough_begin(rough *x, recsys__request *r) {
   const recsys__learned *l = r->fitted->learned;
-  bool factors = l->shape == RECSYS__FACTORS;
-  x->scores = recsys__alloc(l->n, sizeof *x->scores);
-  x->u = factors ? recsys__alloc(l->factors, sizeof *x->u) : NULL;
-  bool ok = x->scores && (x->u || !factors) &&
-            (factors ? recsys__learned_rough(l, &x->profile, x->u, x->scores, &x->slack)
-                     : recsys__learned_scores(l, &x->profile, x->scores));
-  if (ok && !rated_too && l->n == l->rated_count && l->shape != RECSYS__FEATURES && l->shape != RECSYS__DENSE)
-    for (size_t i = 0; i < x->profile.n; i++)
+  if (!recsys__request_profile(r, &x->profile))
+    return false;
+  if (!x->profile.n)
+    return true;
+  if (l->shape == RECSYS__FACTORS)
+    return (x->u = recsys__alloc(l->factors, sizeof *x->u)) && recsys__learned_solve(l, &x->profile, x->u);
+  return (x->exact = recsys__alloc(l->n, sizeof *x->exact)) && recsys__learned_scores(l, &x->profile, x->exact);
+}
+
+static void round_scores(rough *x, size_t n) {
+  double most = 0;
+  for (size_t i = 0; i < n; i++) {
+    x->scores[i] = (float)x->exact[i];
+    most = fmax(most, fabs(x->exact[i]));
+  }
+  x->slack = most * 0x1p-24;
+}
+
+/* Rough scores of up to four lists: scores has room for 4 x n. */
+static bool rough_scores(rough list[4], const recsys__call *c, float *scores) {
+  const recsys__learned *l = c->fitted->learned;
+  double slack[4], *u[4];
+  bool rated_too = (recsys__filter_flags(c->filter) & RECSYS_FILTER_RATED) != 0;
+  for (size_t q = 0; q < 4; q++) {
+    list[q].scores = scores + q * l->n;
+    u[q] = list[q].u;
+  }
+  if (l->shape == RECSYS__FACTORS && !recsys__learned_rough(l, u, scores, slack))
+    return false;
+  for (size_t q = 0; q < 4; q++) {
+    rough *x = &list[q];
+    if (x->u)
+      x->slack = slack[q];
+    if (x->exact)
+      round_scores(x, l->n);
+    x->own_rated = !rated_too && (l->shape == RECSYS__FACTORS || l->shape == RECSYS__SPARSE);
+    for (size_t i = 0; x->own_rated && i < x->profile.n; i++)
       x->scores[x->profile.rows[i]] = -INFINITY;
-  return ok;
+  }
+  return true;
 }
 
-/* That an item was removed since the fit is rare, and asked of the finished list only (see best_learned). */
+/* That an item was removed since the fit is rare, and asked of the finished list only. */
 static bool may_be_listed(const rough *x, const recsys__call *c, const recsys__request *r, int64_t item) {
-  return !is_target(r, item) && (x->removed ? may_appear(c, r, item) : is_wanted(c, r, item));
+  return !is_target(r, item) && (x->own_rated ? recsys__filter_passes(c->filter, item) : is_wanted(c, r, item)) &&
+         (!x->removed || recsys__view_has_item(c->view, item));
 }
 
-/* The k best by rough scores (equal scores go to the smaller id, which comes first), and, where scores are rough, a
- * note of all that could be among the k best by exact ones: the bound only rises. false: out of memory. */
+/* The k best by rough scores, and a note of all that could be among the k best by exact ones: the bound only rises.
+ * false: out of memory. */
 static bool choose_roughly(rough *x, const recsys__call *c, const recsys__request *r, size_t k) {
   const recsys__learned *l = r->fitted->learned;
-  const double *scores = x->scores;
+  const float *scores = x->scores;
   double worst = -INFINITY, bound = -INFINITY;
   for (size_t i = 0, n = l->n; i < n; i++) {
-    if (!(scores[i] > bound))
+    if (!((double)scores[i] > bound))
       continue;
-    recsys__candidate one = {l->items[i], scores[i]};
-    if ((one.score == 0 && x->slack == 0) || !may_be_listed(x, c, r, one.item))
+    recsys__candidate one = {l->items[i], (double)scores[i]};
+    if ((x->exact && x->exact[i] == 0) || !may_be_listed(x, c, r, one.item))
       continue;
-    if (x->slack > 0) {
-      if (!recsys__grow((void **)&x->noted, &x->room, x->noted_count + 1, sizeof *x->noted))
-        return false;
-      x->noted[x->noted_count++] = (uint32_t)i;
-    }
-    if (!(one.score > worst))
+    if (!recsys__grow((void **)&x->noted, &x->room, x->noted_count + 1, sizeof *x->noted))
+      return false;
+    x->noted[x->noted_count++] = (uint32_t)i;
+    if (x->n == k && !(one.score > worst))
       continue;
     if (x->n < k) {
       x->best[x->n++] = one;
@@ -227,83 +276,64 @@ static bool choose_roughly(rough *x, const recsys__call *c, const recsys__reques
       sift_down(x->best, 0, k);
     }
     worst = x->n == k ? x->best[0].score : worst;
-    bound = worst - 2 * x->slack;
+    bound = x->n == k ? worst - 2 * x->slack - fabs(worst) * 0x1p-50 : bound; /* not above an equal score */
   }
   return true;
 }
 
-/* Exact scores of all that could be among the k best. */
-static bool choose_exactly(const rough *x, recsys__request *r, size_t k) {
+/* Exact scores of all that could be among the k best, best first. */
+static bool choose(rough *x, const recsys__call *c, recsys__request *r, size_t k) {
   const recsys__learned *l = r->fitted->learned;
-  double from = (x->n < k ? -INFINITY : x->best[0].score) - 2 * x->slack;
-  r->count = 0;
+  x->n = x->noted_count = r->count = 0;
+  if (!choose_roughly(x, c, r, k))
+    return false;
+  double from = x->n < k ? -INFINITY : x->best[0].score - 2 * x->slack;
   for (size_t e = 0; e < x->noted_count; e++) {
     uint32_t i = x->noted[e];
-    recsys__candidate one = {l->items[i], x->scores[i] >= from ? recsys__learned_exact(l, x->u, i) : 0};
+    if ((double)x->scores[i] < from)
+      continue;
+    recsys__candidate one = {l->items[i], x->exact ? x->exact[i] : recsys__learned_exact(l, x->u, i)};
     if (one.score == 0)
       continue;
     if (!recsys__grow((void **)&r->candidates, &r->room, r->count + 1, sizeof *r->candidates))
       return false;
     r->candidates[r->count++] = one;
   }
+  if (r->count)
+    qsort(r->candidates, r->count, sizeof *r->candidates, recsys__candidate_order);
+  r->count = r->count < k ? r->count : k;
   return true;
 }
 
-/* One choice, best first. */
-static bool choose(rough *x, const recsys__call *c, recsys__request *r, size_t k) {
-  x->n = x->noted_count = 0;
-  bool ok = choose_roughly(x, c, r, k);
-  if (ok && x->slack > 0) {
-    ok = choose_exactly(x, r, k);
-  } else if (ok) {
-    recsys__free(r->candidates);
-    r->candidates = recsys__copy(x->best, x->n, sizeof *x->best);
-    r->count = r->room = x->n;
-    ok = r->candidates != NULL;
-  }
-  if (ok && r->count)
-    qsort(r->candidates, r->count, sizeof *r->candidates, recsys__candidate_order);
-  return ok;
-}
-
-static bool all_exist(const recsys__call *c, const recsys__request *r, size_t n) {
-  for (size_t i = 0; i < n; i++)
+static bool all_exist(const recsys__call *c, const recsys__request *r) {
+  for (size_t i = 0; i < r->count; i++)
     if (!recsys__view_has_item(c->view, r->candidates[i].item))
       return false;
   return true;
 }
 
-static recsys_status best_learned(const recsys__call *c, recsys__request *r, size_t *n, size_t k) {
-  rough x = {.slack = 0};
-  bool ok = recsys__request_profile(r, &x.profile);
+static recsys_status best_learned(const recsys__call *c, recsys__request *r, size_t *n) {
+  rough *x = r->rough;
+  size_t k = wanted_roughly(c, r->k);
   *n = 0;
-  if (ok && x.profile.n) {
-    ok = rough_scores(&x, r, (recsys__filter_flags(c->filter) & RECSYS_FILTER_RATED) != 0) &&
-         (x.best = recsys__alloc(k, sizeof *x.best)) && choose(&x, c, r, k);
-    *n = r->count < k ? r->count : k;
-    if (ok && !all_exist(c, r, *n)) {
-      x.removed = true;
-      ok = choose(&x, c, r, k);
-      *n = r->count < k ? r->count : k;
-    }
+  if (!x->profile.n)
+    return RECSYS_OK;
+  bool ok = (x->best || (x->best = recsys__alloc(k, sizeof *x->best))) && choose(x, c, r, k);
+  if (ok && !all_exist(c, r)) {
+    x->removed = true;
+    ok = choose(x, c, r, k);
   }
-  recsys__free(x.profile.rows);
-  recsys__free(x.profile.weights);
-  recsys__free(x.scores);
-  recsys__free(x.u);
-  recsys__free(x.best);
-  recsys__free(x.noted);
+  *n = r->count;
   return ok ? RECSYS_OK : RECSYS_ENOMEM;
 }
 
 /* The candidates that may appear, in the list's order: all, or as many as diversity chooses from. */
 static recsys_status order(const recsys__call *c, recsys__request *r, size_t *n, bool diverse) {
   const recsys__algorithm *algorithm = c->ranker->algorithm;
-  const recsys__learned *l = r->fitted->learned;
   size_t wanted = diverse && r->k < SIZE_MAX / 16 ? 10 * r->k + 50 : r->k;
+  if (r->rough)
+    return best_learned(c, r, n);
   *n = 0;
-  if (l && !algorithm->score && !algorithm->arrange && wanted && wanted < l->n / 4)
-    return best_learned(c, r, n, wanted);
   recsys_status status = recsys__request_score(r, NULL);
   for (size_t i = 0; i < r->count && !status; i++)
     if (r->candidates[i].score != 0)
@@ -403,6 +433,7 @@ static recsys_status with_fresh(call *c, recsys__request *r, size_t list) {
   if (!f->fresh)
     return make_list(c, r, NULL, list);
   recsys__request fresh = *r;
+  fresh.rough = NULL;
   recsys__fitted *fitted = recsys__ranker_fitted(f->fresh);
   fresh.ranker = f->fresh;
   fresh.fitted = fitted;
@@ -414,22 +445,41 @@ static recsys_status with_fresh(call *c, recsys__request *r, size_t list) {
   return status;
 }
 
-static void one_list(void *context, size_t part) {
+static recsys_status find_history(const call *c, size_t list, recsys__history *history) {
+  if (c->users)
+    return recsys__call_history(&c->shared, history, c->users[list], NULL);
+  size_t from = (size_t)c->offsets[list], m = (size_t)(c->offsets[list + 1] - c->offsets[list]);
+  return recsys__call_history_from(&c->shared, history, c->items + from, c->ratings ? c->ratings + from : NULL,
+                                   c->times ? c->times + from : NULL, m, NULL);
+}
+
+enum { TOGETHER = 4 }; /* lists whose rough scores are made at once */
+
+static void some_lists(void *context, size_t part) {
   call *c = context;
-  size_t list = c->first + part;
-  recsys__history history = {0};
-  recsys_status status;
-  if (c->users) {
-    status = recsys__call_history(&c->shared, &history, c->users[list], NULL);
-  } else {
-    size_t from = (size_t)c->offsets[list], m = (size_t)(c->offsets[list + 1] - c->offsets[list]);
-    status = recsys__call_history_from(&c->shared, &history, c->items + from, c->ratings ? c->ratings + from : NULL,
-                                       c->times ? c->times + from : NULL, m, NULL);
+  const recsys__learned *l = c->shared.fitted->learned;
+  size_t first = part * TOGETHER, n = c->block - first < TOGETHER ? c->block - first : TOGETHER;
+  recsys__history histories[TOGETHER] = {{0}};
+  recsys__request requests[TOGETHER];
+  rough roughs[TOGETHER] = {{.slack = 0}};
+  bool chosen = wanted_roughly(&c->shared, c->k) > 0, ok = true;
+  float *scores = chosen ? recsys__alloc(l->n, TOGETHER * sizeof *scores) : NULL;
+  for (size_t i = 0; i < n; i++) {
+    size_t list = c->first + first + i;
+    ok = ok && !find_history(c, list, &histories[i]);
+    requests[i] = recsys__call_request(&c->shared, c->users ? c->users[list] : -1, &histories[i], c->k);
+    requests[i].rough = chosen ? &roughs[i] : NULL;
+    ok = ok && (!chosen || (scores && rough_begin(&roughs[i], &requests[i])));
   }
-  recsys__request r = recsys__call_request(&c->shared, c->users ? c->users[list] : -1, &history, c->k);
-  c->results[part] = status ? status : with_fresh(c, &r, list);
-  recsys__free(r.candidates);
-  recsys__history_free(&history);
+  if (ok && chosen)
+    ok = rough_scores(roughs, &c->shared, scores);
+  for (size_t i = 0; i < n; i++) {
+    c->results[first + i] = ok ? with_fresh(c, &requests[i], c->first + first + i) : RECSYS_ENOMEM;
+    recsys__free(requests[i].candidates);
+    recsys__history_free(&histories[i]);
+    rough_free(&roughs[i]);
+  }
+  recsys__free(scores);
 }
 
 static void clear(call *c, size_t from) {
@@ -449,8 +499,8 @@ static recsys_status all_lists(call *c, recsys_status *statuses, recsys_error *e
   recsys_status results[BLOCK];
   c->results = results;
   for (c->first = 0; c->first < c->n; c->first += BLOCK) {
-    size_t n = c->n - c->first < BLOCK ? c->n - c->first : BLOCK;
-    recsys__parallel(c->shared.ranker->threads, n, one_list, c);
+    size_t n = c->block = c->n - c->first < BLOCK ? c->n - c->first : BLOCK;
+    recsys__parallel(c->shared.ranker->threads, (n + TOGETHER - 1) / TOGETHER, some_lists, c);
     for (size_t i = 0; i < n; i++) {
       if (results[i] < 0)
         return recsys__fail(error, results[i], (int32_t)(c->first + i), "list %zu could not be made: %s", c->first + i,

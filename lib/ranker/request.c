@@ -71,7 +71,7 @@ static void find_newest(recsys__request *r) {
 bool recsys__request_profile(recsys__request *r, recsys__profile *p) {
   const recsys__learned *l = r->fitted->learned;
   find_newest(r);
-  *p = (recsys__profile){.length = r->history_count, .user = r->user};
+  *p = (recsys__profile){.length = r->history_count, .user = r->user, .threads = r->ranker->threads};
   p->rows = recsys__alloc(r->history_count, sizeof *p->rows);
   p->weights = recsys__alloc(r->history_count, sizeof *p->weights);
   size_t from = 0;

@@ -200,7 +200,7 @@ START_TEST(kernels) {
     }
     for (size_t width = 1; width < 150; width += width < 70 ? 1 : 13) { /* beside tiles, and too wide for them */
       enum { ROWS = 70 };
-      static float vectors[ROWS * 150], sums[150];
+      static float vectors[ROWS * 150], sums[4 * 150];
       static double gram[150 * 150], weighed[ROWS];
       uint32_t places[ROWS];
       for (size_t i = 0; i < ROWS * width; i++)
@@ -219,11 +219,12 @@ START_TEST(kernels) {
             sum += weighed[e] * (double)vectors[places[e] * width + i] * (double)vectors[places[e] * width + j];
           ck_assert_double_eq_tol(gram[i * width + j], sum, 1e-12);
         }
-      dense->combine(sums, vectors, y, ROWS, width);
-      for (size_t j = 0; j < width; j++) {
+      enum { DEPTH = 40 }; /* y has 200 */
+      dense->combine_four(sums, vectors, y, DEPTH, width);
+      for (size_t j = 0; j < 4 * width; j++) {
         double sum = 0;
-        for (size_t e = 0; e < ROWS; e++)
-          sum += (double)y[e] * (double)vectors[e * width + j];
+        for (size_t e = 0; e < DEPTH; e++)
+          sum += (double)y[e * 4 + j / width] * (double)vectors[e * width + j % width];
         ck_assert_double_eq_tol((double)sums[j], sum, 1e-5);
       }
     }
