@@ -220,16 +220,13 @@ bool recsys__cholesky(double *a, size_t n, size_t stride) {
 }
 
 void recsys__cholesky_solve(const double *u, size_t n, size_t stride, double *b) {
+  const recsys__dense *dense = recsys__dense_at(0);
   for (size_t i = 0; i < n; i++) {
     b[i] /= u[i * stride + i];
-    recsys__dense_at(0)->add_doubles(b + i + 1, -b[i], u + i * stride + i + 1, n - i - 1);
+    dense->add_doubles(b + i + 1, -b[i], u + i * stride + i + 1, n - i - 1);
   }
-  for (size_t i = n; i-- > 0;) {
-    double sum = b[i];
-    for (size_t j = i + 1; j < n; j++)
-      sum -= u[i * stride + j] * b[j];
-    b[i] = sum / u[i * stride + i];
-  }
+  for (size_t i = n; i-- > 0;)
+    b[i] = (b[i] - dense->dot_doubles(u + i * stride + i + 1, b + i + 1, n - i - 1)) / u[i * stride + i];
 }
 
 static void rotate(double *x, double *y, size_t n, double c, double s) {

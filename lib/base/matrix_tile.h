@@ -4,6 +4,7 @@
  * (attributes), LANES (doubles of a vector), SUB_ROWS and SUB_VECTORS (how much of the tile stays in registers).
  */
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "base/matrix_kernel.h"
@@ -139,6 +140,22 @@ TARGET static double dot_widened(const double *a, const float *b, size_t n) {
   return total;
 }
 
+TARGET static double dot_doubles(const double *a, const double *b, size_t n) {
+  lanes sum[2] = {{0}};
+  double total = 0;
+  size_t i = 0;
+  for (; i + 2 * LANES <= n; i += 2 * LANES)
+#pragma GCC unroll 2
+    for (int j = 0; j < 2; j++)
+      sum[j] += load(a + i + j * LANES) * load(b + i + j * LANES);
+  sum[0] += sum[1];
+  for (int j = 0; j < LANES; j++)
+    total += sum[0][j];
+  for (; i < n; i++)
+    total += a[i] * b[i];
+  return total;
+}
+
 TARGET static void add_outer_times(float *out, const float *x, const float *rows, const uint32_t *indices,
                                    const float *weights, size_t n, size_t f) {
   for (size_t e = 0; e < n; e++) {
@@ -218,6 +235,30 @@ TARGET static void add_grams(double *a, const float *rows, const uint32_t *indic
   }
 }
 
+typedef int64_t masks __attribute__((vector_size(LANES * sizeof(double))));
+
+TARGET static double narrow(float *out, const double *x, size_t n) {
+  masks most = {0}; /* magnitudes rise with their bits */
+  double largest = 0, part[LANES];
+  size_t i = 0;
+  for (; i + LANES <= n; i += LANES) {
+    lanes v = load(x + i);
+    half_floats narrowed = __builtin_convertvector(v, half_floats);
+    masks magnitude = (masks)v & INT64_MAX, larger = magnitude > most;
+    most = (magnitude & larger) | (most & ~larger);
+    memcpy(out + i, &narrowed, sizeof narrowed);
+  }
+  memcpy(part, &most, sizeof part);
+  for (int j = 0; j < LANES; j++)
+    largest = part[j] > largest ? part[j] : largest;
+  for (; i < n; i++) {
+    double magnitude = x[i] < 0 ? -x[i] : x[i];
+    out[i] = (float)x[i];
+    largest = magnitude > largest ? magnitude : largest;
+  }
+  return largest;
+}
+
 TARGET static void scale(double *x, double by, size_t n) {
   size_t i = 0;
   for (; i + LANES <= n; i += LANES) {
@@ -240,31 +281,26 @@ TARGET static void take_four(double *y, const double *x, size_t stride, size_t n
     y[i] = y[i] - a * x[i] - b * x1[i] - c * x2[i] - d * x3[i];
 }
 
-/* One block of columns for all four. */
-TARGET static inline void four_columns(float *out, const float *rows, const float *weights, size_t k, size_t n) {
-  enum { STEP = 2 * LANES, VECTORS = LANES >= 8 ? 4 : 2 };
-  floats sum[4][VECTORS] = {{{0}}};
+/* Some columns of a tile for all four. */
+enum { FOUR_VECTORS = LANES >= 8 ? 4 : 2, FOUR_WIDTH = 2 * LANES * FOUR_VECTORS };
+
+TARGET static inline void four_columns(float *out, const float *tile, const float *weights, size_t k, size_t stride) {
+  floats sum[4][FOUR_VECTORS] = {{{0}}};
   for (size_t c = 0; c < k; c++) {
-    floats x[VECTORS];
-    memcpy(x, rows + c * n, sizeof x);
+    floats x[FOUR_VECTORS];
+    memcpy(x, tile + c * RECSYS__TILE_ITEMS, sizeof x);
 #pragma GCC unroll 4
     for (int q = 0; q < 4; q++)
 #pragma GCC unroll 4
-      for (int v = 0; v < VECTORS; v++)
+      for (int v = 0; v < FOUR_VECTORS; v++)
         sum[q][v] += weights[c * 4 + (size_t)q] * x[v];
   }
   for (size_t q = 0; q < 4; q++)
-    memcpy(out + q * n, sum[q], sizeof sum[q]);
+    memcpy(out + q * stride, sum[q], sizeof sum[q]);
 }
 
-TARGET static void combine_four(float *out, const float *rows, const float *weights, size_t k, size_t n) {
-  enum { WIDTH = 2 * LANES * (LANES >= 8 ? 4 : 2) };
-  size_t j = 0;
-  for (; j + WIDTH <= n; j += WIDTH)
-    four_columns(out + j, rows + j, weights, k, n);
-  for (size_t q = 0; q < 4; q++)
-    memset(out + q * n + j, 0, (n - j) * sizeof *out);
-  for (size_t c = 0; c < k; c++)
-    for (size_t q = 0; q < 4; q++)
-      add_floats(out + q * n + j, weights[c * 4 + q], rows + c * n + j, n - j);
+TARGET static void combine_four(float *out, const float *tiles, const float *weights, size_t k, size_t n) {
+  for (size_t j = 0; j < n; j += RECSYS__TILE_ITEMS)
+    for (size_t c = 0; c < RECSYS__TILE_ITEMS; c += FOUR_WIDTH)
+      four_columns(out + j + c, tiles + j * k + c, weights, k, n);
 }

@@ -212,7 +212,7 @@ static double climb(search *s, double *weights) {
 /* From the best single part, and from all alike. */
 static void find_weights(search *s, double *out) {
   size_t n = s->f->part_count;
-  double best = -1, single[RECSYS__BLEND_MOST], equal[RECSYS__BLEND_MOST];
+  double best = -1, single[RECSYS__BLEND_MOST] = {0}, equal[RECSYS__BLEND_MOST] = {0};
   for (size_t p = 0; p < n; p++) {
     for (size_t q = 0; q < n; q++)
       equal[q] = q == p;

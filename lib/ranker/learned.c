@@ -211,10 +211,10 @@ bool recsys__learned_rough(const recsys__learned *l, double *const u[4], float *
     }
     slack[q] = 0x1p-24 * ((double)(f + 2) * sqrt(norm) * l->longest + 4 * widest);
   }
-  recsys__dense_at(0)->combine_four(scores, l->by_factor, weights, f, l->n);
+  recsys__dense_at(0)->combine_four(scores, l->by_factor, weights, f, l->padded);
   for (size_t q = 0; q < 4 && widest > 0; q++)
     for (size_t j = 0; j < l->n; j++)
-      scores[q * l->n + j] += (float)(l->mean + (l->bias ? l->bias[j] : 0));
+      scores[q * l->padded + j] += (float)(l->mean + (l->bias ? l->bias[j] : 0));
   recsys__free(weights);
   return true;
 }
@@ -242,15 +242,17 @@ bool recsys__learned_prepare(recsys__learned *l) {
     return false;
   if (l->by_factor)
     return true;
+  l->padded = (l->n + RECSYS__TILE_ITEMS - 1) / RECSYS__TILE_ITEMS * RECSYS__TILE_ITEMS;
   if (l->shape != RECSYS__FACTORS || !l->n)
     return true;
-  if (!(l->by_factor = recsys__alloc(l->factors, l->n * sizeof *l->by_factor)))
+  if (!(l->by_factor = recsys__calloc(l->factors, l->padded * sizeof *l->by_factor)))
     return false;
   for (size_t j = 0; j < l->n; j++) {
+    float *tile = l->by_factor + j / RECSYS__TILE_ITEMS * RECSYS__TILE_ITEMS * l->factors + j % RECSYS__TILE_ITEMS;
     double norm = 0;
     for (size_t c = 0; c < l->factors; c++) {
       float value = l->vectors[j * l->factors + c];
-      l->by_factor[c * l->n + j] = value;
+      tile[c * RECSYS__TILE_ITEMS] = value;
       norm += (double)value * (double)value;
     }
     l->longest = fmax(l->longest, sqrt(norm));

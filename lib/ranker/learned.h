@@ -59,7 +59,8 @@ typedef struct recsys__learned {
   recsys__fold fold;
   size_t factors;
   float *vectors;        /* n x factors; rated = items */
-  float *by_factor;      /* factors x n: the same, as scoring reads it */
+  float *by_factor;      /* the same in tiles (matrix_kernel.h), as scoring reads it, */
+  size_t padded;         /* n up to whole tiles */
   double longest;        /* the largest norm of a row of vectors */
   double *gram;          /* factors x factors */
   double *bias;          /* NULL, or n */
@@ -93,8 +94,8 @@ typedef struct recsys__profile {
 bool recsys__learned_scores(const recsys__learned *l, const recsys__profile *p, double *scores);
 /* For factors: the user's factors u[factors] (false: out of memory, or no solution), */
 bool recsys__learned_solve(const recsys__learned *l, const recsys__profile *p, double *u);
-/* with them the scores of four users (u[q] NULL: none) in float, scores[4 x n], each at most slack[q] from the exact
- * one (false: out of memory), and one exact score. */
+/* with them the scores of four users (u[q] NULL: none) in float, scores[4 x padded], each at most slack[q] from the
+ * exact one (false: out of memory), and one exact score. */
 bool recsys__learned_rough(const recsys__learned *l, double *const u[4], float *scores, double slack[4]);
 double recsys__learned_exact(const recsys__learned *l, const double *u, size_t at);
 /* The place of an id among `rated`, or rated_count; ids rise from call to call as in recsys__place_after. */

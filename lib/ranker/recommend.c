@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/matrix_kernel.h"
 #include "base/thread.h"
 #include "ranker/call.h"
 #include "ranker/diverse.h"
@@ -211,22 +212,13 @@ static bool rough_begin(rough *x, recsys__request *r) {
   return (x->exact = recsys__alloc(l->n, sizeof *x->exact)) && recsys__learned_scores(l, &x->profile, x->exact);
 }
 
-static void round_scores(rough *x, size_t n) {
-  double most = 0;
-  for (size_t i = 0; i < n; i++) {
-    x->scores[i] = (float)x->exact[i];
-    most = fmax(most, fabs(x->exact[i]));
-  }
-  x->slack = most * 0x1p-24;
-}
-
-/* Rough scores of up to four lists: scores has room for 4 x n. */
+/* Rough scores of up to four lists: scores has room for 4 x padded. */
 static bool rough_scores(rough list[4], const recsys__call *c, float *scores) {
   const recsys__learned *l = c->fitted->learned;
   double slack[4], *u[4];
   bool rated_too = (recsys__filter_flags(c->filter) & RECSYS_FILTER_RATED) != 0;
   for (size_t q = 0; q < 4; q++) {
-    list[q].scores = scores + q * l->n;
+    list[q].scores = scores + q * l->padded;
     u[q] = list[q].u;
   }
   if (l->shape == RECSYS__FACTORS && !recsys__learned_rough(l, u, scores, slack))
@@ -236,7 +228,7 @@ static bool rough_scores(rough list[4], const recsys__call *c, float *scores) {
     if (x->u)
       x->slack = slack[q];
     if (x->exact)
-      round_scores(x, l->n);
+      x->slack = recsys__dense_at(0)->narrow(x->scores, x->exact, l->n) * 0x1p-24;
     x->own_rated = !rated_too && (l->shape == RECSYS__FACTORS || l->shape == RECSYS__SPARSE);
     for (size_t i = 0; x->own_rated && i < x->profile.n; i++)
       x->scores[x->profile.rows[i]] = -INFINITY;
@@ -463,7 +455,7 @@ static void some_lists(void *context, size_t part) {
   recsys__request requests[TOGETHER];
   rough roughs[TOGETHER] = {{.slack = 0}};
   bool chosen = wanted_roughly(&c->shared, c->k) > 0, ok = true;
-  float *scores = chosen ? recsys__alloc(l->n, TOGETHER * sizeof *scores) : NULL;
+  float *scores = chosen ? recsys__alloc(l->padded, TOGETHER * sizeof *scores) : NULL;
   for (size_t i = 0; i < n; i++) {
     size_t list = c->first + first + i;
     ok = ok && !find_history(c, list, &histories[i]);

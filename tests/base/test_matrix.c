@@ -173,6 +173,13 @@ START_TEST(kernels) {
       }
       ck_assert_double_eq_tol((double)dense->dot(x, y, n), dot, 1e-5);
       ck_assert_double_eq_tol(dense->dot_widened(a, y, n), wide, 1e-12);
+      wide = 0;
+      for (size_t i = 0; i < n; i++)
+        wide += a[i] * d[199 - i];
+      double turned[200];
+      for (size_t i = 0; i < 200; i++)
+        turned[i] = d[199 - i];
+      ck_assert_double_eq_tol(dense->dot_doubles(a, turned, n), wide, 1e-12);
       dense->add_floats(f, 2, x, n);
       dense->add_widened(d, 3, x, n);
       for (size_t i = 0; i < 200; i++) {
@@ -190,6 +197,14 @@ START_TEST(kernels) {
           left -= four[row * 160] * four[row * 160 + i];
         ck_assert_double_eq_tol(taken[i], left, 1e-12);
       }
+      float narrowed[160];
+      double largest = 0;
+      four[3] = -7;
+      for (size_t i = 0; i < n; i++)
+        largest = fmax(largest, fabs(four[i]));
+      ck_assert_double_eq(dense->narrow(narrowed, four, n), largest);
+      for (size_t i = 0; i < n; i++)
+        ck_assert_float_eq(narrowed[i], (float)four[i]);
       memcpy(taken, four, sizeof taken);
       dense->scale(taken, 2, n);
       for (size_t i = 0; i < 160; i++)
@@ -219,12 +234,15 @@ START_TEST(kernels) {
             sum += weighed[e] * (double)vectors[places[e] * width + i] * (double)vectors[places[e] * width + j];
           ck_assert_double_eq_tol(gram[i * width + j], sum, 1e-12);
         }
-      enum { DEPTH = 40 }; /* y has 200 */
-      dense->combine_four(sums, vectors, y, DEPTH, width);
-      for (size_t j = 0; j < 4 * width; j++) {
+      enum { DEPTH = 40, TILE = RECSYS__TILE_ITEMS }; /* y has 200 */
+      if (width * ROWS < 2 * TILE * DEPTH)
+        continue;
+      dense->combine_four(sums, vectors, y, DEPTH, 2 * TILE);
+      for (size_t j = 0; j < (size_t)4 * 2 * TILE; j++) {
+        size_t q = j / (2 * TILE), item = j % (2 * TILE);
         double sum = 0;
         for (size_t e = 0; e < DEPTH; e++)
-          sum += (double)y[e * 4 + j / width] * (double)vectors[e * width + j % width];
+          sum += (double)y[e * 4 + q] * (double)vectors[item / TILE * TILE * DEPTH + e * TILE + item % TILE];
         ck_assert_double_eq_tol((double)sums[j], sum, 1e-5);
       }
     }
