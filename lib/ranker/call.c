@@ -83,3 +83,33 @@ recsys_status recsys__call_history_from(const recsys__call *c, recsys__history *
   bool ok = recsys__history_from(h, &c->scale, items, ratings, times, m, c->fitted->largest);
   return ok ? RECSYS_OK : recsys__no_memory(error, "the history");
 }
+
+/* -- what may be listed */
+
+static bool is_rated(const recsys__request *r, int64_t item) {
+  size_t low = 0, high = r->history_count;
+  while (low < high) {
+    size_t middle = (low + high) / 2;
+    if (r->history[middle].item < item)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low < r->history_count && r->history[low].item == item;
+}
+
+bool recsys__call_is_wanted(const recsys__call *c, const recsys__request *r, int64_t item) {
+  return ((recsys__filter_flags(c->filter) & RECSYS_FILTER_RATED) || !is_rated(r, item)) &&
+         recsys__filter_passes(c->filter, item);
+}
+
+bool recsys__call_may_appear(const recsys__call *c, const recsys__request *r, int64_t item) {
+  return recsys__call_is_wanted(c, r, item) && recsys__view_has_item(c->view, item);
+}
+
+bool recsys__call_is_target(const recsys__request *r, int64_t item) {
+  for (size_t i = 0; i < r->target_count; i++)
+    if (r->targets[i] == item)
+      return true;
+  return false;
+}

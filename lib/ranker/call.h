@@ -26,4 +26,10 @@ recsys_status recsys__call_history(const recsys__call *c, recsys__history *h, in
 recsys_status recsys__call_history_from(const recsys__call *c, recsys__history *h, const int64_t *items,
                                         const float *ratings, const int64_t *times, size_t m, recsys_error *error);
 
+/* Whether an item may be listed: neither rated (unless asked for) nor filtered out; the same, and the store has it; and
+ * whether it is one of the given targets. */
+bool recsys__call_is_wanted(const recsys__call *c, const recsys__request *r, int64_t item);
+bool recsys__call_may_appear(const recsys__call *c, const recsys__request *r, int64_t item);
+bool recsys__call_is_target(const recsys__request *r, int64_t item);
+
 #endif
