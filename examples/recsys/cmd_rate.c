@@ -199,7 +199,7 @@ static int64_t *resolve(const args *a, recsys_store *store, int32_t kind, const 
 /* In blocks, each one transaction: a block at a time becomes visible, and Ctrl-C need not wait for all of them. */
 static int store_blocks(recsys_store *store, const ratings *r, const int64_t *users, const int64_t *items,
                         uint64_t *unknown) {
-  enum { BLOCK = 50000 };
+  enum { BLOCK = 200000 };
   int64_t *user = need(BLOCK, sizeof *user), *item = need(BLOCK, sizeof *item);
   const char **kind = need(BLOCK, sizeof *kind);
   recsys_error error = {0};

@@ -82,6 +82,13 @@ static char *shared_by(const job *j, const shown_entry *entry, int64_t reason) {
   return line.bytes;
 }
 
+static bool is_rated(const history *h, int64_t item) {
+  for (size_t i = 0; i < h->n; i++)
+    if (h->items[i] == item)
+      return true;
+  return false;
+}
+
 /* One user or guest: the list with its history and reasons. */
 static bool add_reasons(const job *j, const history *h, int64_t user, shown_entry *entry) {
   recsys_reason *reasons = need(j->reasons, sizeof *reasons);
@@ -102,6 +109,7 @@ static bool add_reasons(const job *j, const history *h, int64_t user, shown_entr
                                                         .contribution = reasons[i].contribution,
                                                         .similarity = reasons[i].similarity,
                                                         .rating = reasons[i].rating,
+                                                        .seen = !is_rated(h, reasons[i].item),
                                                         .shared = shared_by(j, entry, reasons[i].item)};
   }
   free(reasons);
@@ -124,6 +132,15 @@ static bool fill_list(const job *j, list *l, const history *h, int64_t user) {
   return true;
 }
 
+static size_t count_events(recsys_store *store, int64_t user) {
+  enum { BLOCK = 1024 };
+  int64_t items[BLOCK];
+  size_t total = 0, n = BLOCK;
+  while (n == BLOCK && !recsys_store_get_events(store, user, total, items, NULL, BLOCK, &n, NULL))
+    total += n;
+  return total;
+}
+
 static int add_user_lists(job *j, const int64_t *users, size_t n, const char *const *words) {
   int64_t *ids = need(n * j->k, sizeof *ids);
   double *scores = need(n * j->k, sizeof *scores);
@@ -140,6 +157,7 @@ static int add_user_lists(job *j, const int64_t *users, size_t n, const char *co
     l->subject.id = users[i] == INT64_MAX ? -1 : users[i];
     l->subject.key = need_copy(words[i]);
     l->status = statuses[i];
+    l->n_events = count_events(j->store, users[i]);
     for (size_t e = 0; e < l->n_entries; e++)
       l->entries[e].source = sources[i * j->k + e];
     if (users[i] != INT64_MAX && !history_of_user(&h, j->store, users[i]))

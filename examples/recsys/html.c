@@ -110,7 +110,9 @@ static void put_reasons(textbuf *page, const shown_entry *entry) {
     const shown_reason *reason = &entry->reasons[i];
     text_puts(page, i ? "; " : "");
     put_escaped(page, reason->item.title ? reason->item.title : reason->item.key);
-    if (reason->similarity != 0)
+    if (reason->seen)
+      text_puts(page, " (seen)");
+    else if (reason->similarity != 0)
       text_printf(page, " (%.*f alike, rated %g)", lists_reason_digits(reason), reason->similarity, reason->rating);
     else
       text_printf(page, " (rated %g)", reason->rating);

@@ -38,6 +38,8 @@ static json_t *reasons(const shown_entry *entry) {
     json_object_set_new(object, "contribution", json_real(reason->contribution));
     json_object_set_new(object, "similarity", json_real(reason->similarity));
     json_object_set_new(object, "rating", json_real(reason->rating));
+    if (reason->seen)
+      json_object_set_new(object, "seen", json_true());
     if (reason->shared)
       json_object_set_new(object, "both", json_text(reason->shared));
     json_array_append_new(array, object);

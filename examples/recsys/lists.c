@@ -77,6 +77,9 @@ char *lists_heading(const report *r, const list *l) {
   char *heading = NULL;
   if (l->kind == LIST_SIMILAR || l->kind == LIST_PICTURE)
     heading = need_text("Most like %s", name);
+  else if (l->kind == LIST_USER && l->n_events)
+    heading = need_text("For %s, who rated %zu item%s, with %zu event%s", name, l->n_rated, l->n_rated == 1 ? "" : "s",
+                        l->n_events, l->n_events == 1 ? "" : "s");
   else if (l->kind == LIST_USER)
     heading = need_text("For %s, who rated %zu item%s", name, l->n_rated, l->n_rated == 1 ? "" : "s");
   else
@@ -137,8 +140,11 @@ static char *reasons_line(const shown_entry *entry) {
     text_printf(&line, "%s%s (", i ? "; " : "", reason->item.title ? reason->item.title : reason->item.key);
     if (reason->similarity != 0)
       text_printf(&line, "%.*f alike, ", lists_reason_digits(reason), reason->similarity);
-    text_printf(&line, "rated %g%s%s)", reason->rating, reason->shared ? ", both " : "",
-                reason->shared ? reason->shared : "");
+    if (reason->seen)
+      text_puts(&line, "seen");
+    else
+      text_printf(&line, "rated %g", reason->rating);
+    text_printf(&line, "%s%s)", reason->shared ? ", both " : "", reason->shared ? reason->shared : "");
   }
   return line.bytes;
 }

@@ -23,6 +23,7 @@ typedef struct shown_item {
 typedef struct shown_reason {
   shown_item item;
   double contribution, similarity, rating;
+  bool seen;    /* no rating: known by events */
   char *shared; /* "Drama, Thriller; 'red chair'"; NULL: nothing that has a name */
 } shown_reason;
 
@@ -41,7 +42,7 @@ typedef struct list {
   shown_item subject;   /* the item, the picture (key: its path), the user; a guest has no key */
   recsys_status status; /* a note (RECSYS_NOTE_...) or 0 */
   shown_entry *history; /* of a user or a guest: what was rated best */
-  size_t n_history, n_rated;
+  size_t n_history, n_rated, n_events;
   shown_entry *entries;
   size_t n_entries;
 } list;

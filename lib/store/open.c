@@ -16,6 +16,7 @@ static recsys_status load_all(recsys_store *store, recsys_error *error) {
   if (!status) {
     status = recsys__load(store, view, true, error);
     sqlite3_exec(store->db, "COMMIT", NULL, NULL, NULL);
+    recsys__db_trim(store);
   }
   if (status)
     recsys__view_release(view);

@@ -110,6 +110,8 @@ recsys_status recsys__db_step(recsys_store *store, sqlite3_stmt *statement, recs
 recsys_status recsys__db_take(recsys_store *store, recsys_error *error);
 /* An integer from a one-row query. */
 recsys_status recsys__db_number(recsys_store *store, const char *sql, int64_t *value, recsys_error *error);
+/* After large work: gives the pages that SQLite holds back to the system. */
+void recsys__db_trim(recsys_store *store);
 void recsys__db_disconnect(void *context);
 const char *recsys__schema_sql(void);
 

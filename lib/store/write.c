@@ -98,6 +98,7 @@ recsys_status recsys__write_end(recsys_store *store, recsys_status status, recsy
   } else {
     recsys__view_publish(store->core, next);
   }
+  recsys__db_trim(store);
   recsys__lock_give(&store->write);
   return status ? status : recsys__ok(error);
 }
@@ -113,6 +114,7 @@ recsys_status recsys_store_refresh(recsys_store *store, recsys_error *error) {
   sqlite3_exec(store->db, "COMMIT", NULL, NULL, NULL);
   if (!status)
     recsys__view_publish(store->core, next);
+  recsys__db_trim(store);
   recsys__lock_give(&store->write);
   return status ? status : recsys__ok(error);
 }
