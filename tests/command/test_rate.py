@@ -61,7 +61,7 @@ class Rate(Case):
         self.assertIn("events      7", self.run_it("info", store)[0])
         after = self.json("recommend", store, "--history", "b", "--ranker", "next half_life=0", "-k", "1")["lists"][0]
         self.assertEqual([(e["key"], e["score"]) for e in after["entries"]], [("c", 1)])
-        out = self.run_it("recommend", store, "ann", "--ranker", "item-knn", "-k", "1")[0]
+        out = self.run_it("recommend", store, "ann", "--ranker", "item-knn weight=none", "-k", "1")[0]
         self.assertIn("with 2 events", out)
         self.assertIn("(seen)", out)
 
