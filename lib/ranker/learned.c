@@ -237,14 +237,7 @@ size_t recsys__learned_row(const recsys__learned *l, int64_t id, size_t *from) {
   return row ? row - 1 : l->rated_count;
 }
 
-bool recsys__learned_prepare(recsys__learned *l) {
-  if (!l->rows && !make_rows(l))
-    return false;
-  if (l->by_factor)
-    return true;
-  l->padded = (l->n + RECSYS__TILE_ITEMS - 1) / RECSYS__TILE_ITEMS * RECSYS__TILE_ITEMS;
-  if (l->shape != RECSYS__FACTORS || !l->n)
-    return true;
+static bool make_tiles(recsys__learned *l) {
   if (!(l->by_factor = recsys__calloc(l->factors, l->padded * sizeof *l->by_factor)))
     return false;
   for (size_t j = 0; j < l->n; j++) {
@@ -258,6 +251,14 @@ bool recsys__learned_prepare(recsys__learned *l) {
     l->longest = fmax(l->longest, sqrt(norm));
   }
   return true;
+}
+
+bool recsys__learned_prepare(recsys__learned *l) {
+  if (l->prepared)
+    return true;
+  l->padded = (l->n + RECSYS__TILE_ITEMS - 1) / RECSYS__TILE_ITEMS * RECSYS__TILE_ITEMS;
+  l->prepared = make_rows(l) && (l->shape != RECSYS__FACTORS || !l->n || make_tiles(l));
+  return l->prepared;
 }
 
 /* score(j) = b . A⁻¹ y_j, so each summand of b gives its part (Hu, Koren and Volinsky 2008, section 5). */

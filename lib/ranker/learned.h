@@ -61,6 +61,7 @@ typedef struct recsys__learned {
   float *vectors;        /* n x factors; rated = items */
   float *by_factor;      /* the same in tiles (matrix_kernel.h), as scoring reads it, */
   size_t padded;         /* n up to whole tiles */
+  bool prepared;         /* from here on nothing changes: fitted states share it */
   double longest;        /* the largest norm of a row of vectors */
   double *gram;          /* factors x factors */
   double *bias;          /* NULL, or n */
