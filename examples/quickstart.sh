@@ -17,7 +17,7 @@ Usage: sh examples/quickstart.sh [--data DIR] [--model FILE] [OPTION...]
                   without it an UNTRAINED network stands in, which tells colour and coarse pattern apart only
   --layer NAME, --recipe NAME, --precision KIND
                   as for recsys add
-  --ranker TEXT   as for recsys recommend (default: visual)
+  --ranker TEXT   as for recsys recommend (default: auto)
   -k N            entries in a list (default 8)
   --help          print this
 
@@ -34,7 +34,7 @@ misuse() {
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 build=$root/build/quickstart
-data='' model='' layer='' recipe='' precision='' redrawn='' ranker=visual k=8
+data='' model='' layer='' recipe='' precision='' redrawn='' ranker=auto k=8
 
 while [ $# -gt 0 ]; do
   case $1 in
