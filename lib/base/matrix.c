@@ -9,158 +9,35 @@
 #include "base/memory.h"
 #include "base/thread.h"
 
-/* One task makes a BLOCK_ROWS x BLOCK_COLUMNS block of C, BLOCK_DEPTH summands at a time: the packed panels (384 KiB
- * each) stay in the second-level cache. */
-enum { BLOCK_ROWS = 192, BLOCK_COLUMNS = 192, BLOCK_DEPTH = 256 };
-
-typedef struct product {
-  int flags;
-  size_t m, n, k, lda, ldb, ldc, blocks_across;
-  double alpha, beta;
-  const double *a, *b;
-  double *c;
-  const recsys__dense *dense;
-  atomic_bool failed;
-} product;
-
-/* out[q * width + r] = from[r * stride + q], in pieces whose writes stay in the first-level cache. */
-static void transpose(const double *from, size_t stride, size_t rows, size_t depth, double *out, size_t width) {
-  enum { PIECE = 16 };
-  for (size_t start = 0; start < depth; start += PIECE) {
-    size_t end = start + PIECE < depth ? start + PIECE : depth;
-    for (size_t r = 0; r < rows; r++)
-      for (size_t q = start; q < end; q++)
-        out[q * width + r] = from[r * stride + q];
-  }
-}
-
-/* out[q * width + c] = from[q * stride + c]; whole rows by moves of a size that the compiler knows. */
-static void copy_rows(const double *from, size_t stride, size_t used, size_t depth, double *out, size_t width) {
-  for (size_t q = 0; q < depth; q++, from += stride, out += width) {
-    if (used == RECSYS__TILE_COLUMNS)
-      memcpy(out, from, RECSYS__TILE_COLUMNS * sizeof *out);
-    else if (used == RECSYS__TILE_ROWS)
-      memcpy(out, from, RECSYS__TILE_ROWS * sizeof *out);
-    else
-      memcpy(out, from, used * sizeof *out);
-  }
-}
-
-/* Panels of TILE_ROWS rows of op(A), each k-major, short ones filled up with zeros. */
-static void pack_a(const product *p, size_t row, size_t rows, size_t from, size_t depth, double *out) {
-  for (size_t i = 0; i < rows; i += RECSYS__TILE_ROWS, out += RECSYS__TILE_ROWS * depth) {
-    size_t used = rows - i < RECSYS__TILE_ROWS ? rows - i : RECSYS__TILE_ROWS;
-    if (used < RECSYS__TILE_ROWS)
-      memset(out, 0, RECSYS__TILE_ROWS * depth * sizeof *out);
-    if (p->flags & RECSYS__A_TRANSPOSED) {
-      copy_rows(p->a + from * p->lda + row + i, p->lda, used, depth, out, RECSYS__TILE_ROWS);
-    } else {
-      transpose(p->a + (row + i) * p->lda + from, p->lda, used, depth, out, RECSYS__TILE_ROWS);
-    }
-  }
-}
-
-static void pack_b(const product *p, size_t column, size_t columns, size_t from, size_t depth, double *out) {
-  for (size_t j = 0; j < columns; j += RECSYS__TILE_COLUMNS, out += RECSYS__TILE_COLUMNS * depth) {
-    size_t used = columns - j < RECSYS__TILE_COLUMNS ? columns - j : RECSYS__TILE_COLUMNS;
-    if (used < RECSYS__TILE_COLUMNS)
-      memset(out, 0, RECSYS__TILE_COLUMNS * depth * sizeof *out);
-    if (p->flags & RECSYS__B_TRANSPOSED) {
-      transpose(p->b + (column + j) * p->ldb + from, p->ldb, used, depth, out, RECSYS__TILE_COLUMNS);
-    } else {
-      copy_rows(p->b + from * p->ldb + column + j, p->ldb, used, depth, out, RECSYS__TILE_COLUMNS);
-    }
-  }
-}
-
-static void scale_block(const product *p, size_t row, size_t rows, size_t column, size_t columns) {
-  for (size_t i = 0; i < rows; i++) {
-    double *c = p->c + (row + i) * p->ldc + column;
-    if (p->beta == 0)
-      memset(c, 0, columns * sizeof *c);
-    else if (p->beta != 1)
-      for (size_t j = 0; j < columns; j++)
-        c[j] *= p->beta;
-  }
-}
-
-static void add_tile(const product *p, const double *tile, size_t row, size_t rows, size_t column, size_t columns) {
-  for (size_t i = 0; i < rows; i++)
-    p->dense->add_doubles(p->c + (row + i) * p->ldc + column, p->alpha, tile + i * RECSYS__TILE_COLUMNS, columns);
-}
+enum { BLOCK_COLUMNS = 192 };
 
 static size_t least(size_t a, size_t b) {
   return a < b ? a : b;
 }
+
 static size_t most(size_t a, size_t b) {
   return a > b ? a : b;
 }
 
-/* Which summands of a block can be other than zero. */
-static void range(const product *p, size_t row, size_t rows, size_t column, size_t columns, size_t *from, size_t *to) {
-  *from = 0;
-  *to = p->k;
-  if (p->flags & RECSYS__A_LOWER)
-    *to = least(*to, row + rows);
-  if (p->flags & RECSYS__A_UPPER)
-    *from = most(*from, row);
-  if (p->flags & RECSYS__B_LOWER)
-    *from = most(*from, column);
-  if (p->flags & RECSYS__B_UPPER)
-    *to = least(*to, column + columns);
-}
-
-static void block(void *context, size_t part) {
-  product *p = context;
-  size_t row = part / p->blocks_across * BLOCK_ROWS, column = part % p->blocks_across * BLOCK_COLUMNS;
-  size_t rows = least(p->m - row, BLOCK_ROWS), columns = least(p->n - column, BLOCK_COLUMNS);
-  if ((p->flags & RECSYS__C_LOWER) && column >= row + rows)
-    return;
-  double *a = recsys__alloc((size_t)BLOCK_ROWS * BLOCK_DEPTH, sizeof *a);
-  double *b = recsys__alloc((size_t)BLOCK_COLUMNS * BLOCK_DEPTH, sizeof *b);
-  double tile[RECSYS__TILE_ROWS * RECSYS__TILE_COLUMNS];
-  size_t from, to;
-  range(p, row, rows, column, columns, &from, &to);
-  if (a && b)
-    scale_block(p, row, rows, column, columns);
-  else
-    atomic_store(&p->failed, true);
-  for (; a && b && from < to; from += BLOCK_DEPTH) {
-    size_t depth = least(to - from, BLOCK_DEPTH);
-    pack_a(p, row, rows, from, depth, a);
-    pack_b(p, column, columns, from, depth, b);
-    for (size_t j = 0; j < columns; j += RECSYS__TILE_COLUMNS)
-      for (size_t i = 0; i < rows; i += RECSYS__TILE_ROWS) {
-        p->dense->tile(depth, a + i * depth, b + j * depth, tile);
-        add_tile(p, tile, row + i, least(rows - i, RECSYS__TILE_ROWS), column + j,
-                 least(columns - j, RECSYS__TILE_COLUMNS));
-      }
-  }
-  recsys__free(a);
-  recsys__free(b);
-}
-
-bool recsys__gemm(uint32_t threads, int flags, size_t m, size_t n, size_t k, double alpha, const double *a, size_t lda,
-                  const double *b, size_t ldb, double beta, double *c, size_t ldc) {
-  product p = {.flags = flags,
-               .m = m,
-               .n = n,
-               .k = k,
-               .lda = lda,
-               .ldb = ldb,
-               .ldc = ldc,
-               .blocks_across = (n + BLOCK_COLUMNS - 1) / BLOCK_COLUMNS,
-               .alpha = alpha,
-               .beta = beta,
-               .a = a,
-               .b = b,
-               .c = c,
-               .dense = recsys__dense_at(0)};
-  atomic_init(&p.failed, false);
-  size_t blocks = (m + BLOCK_ROWS - 1) / BLOCK_ROWS * p.blocks_across;
-  recsys__parallel((double)m * (double)n * (double)k < 1e5 ? 1 : threads, blocks, block, &p);
-  return !atomic_load(&p.failed);
-}
+/* The packed panels of a block (160 to 384 KiB each) stay in the second-level cache. */
+#define REAL    double
+#define ROWS    192
+#define DEPTH   256
+#define COLUMNS RECSYS__TILE_COLUMNS
+#define NAME(x) x##_double
+#define TILE    tile
+#define ADD     add_doubles
+#define GEMM    recsys__gemm
+#include "base/matrix_product.h"
+#define REAL    float
+#define ROWS    256
+#define DEPTH   160
+#define COLUMNS RECSYS__TILE_COLUMNS_FLOAT
+#define NAME(x) x##_float
+#define TILE    tile_float
+#define ADD     add_floats
+#define GEMM    recsys__gemm_float
+#include "base/matrix_product.h"
 
 /* -- whole matrices, some rows at a time */
 

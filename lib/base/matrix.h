@@ -1,8 +1,8 @@
 /*
- * Dense matrices of double, row-major: products, and symmetric positive definite systems. Work is cut into fixed tiles,
- * so that results do not depend on the number of threads. Measured beside what could be had instead: oneDNN has no
- * product in double, and OpenBLAS 0.3.21 takes AVX2 kernels on processors that it does not know and starts threads of
- * its own; docs/benchmarks.md has the rates.
+ * Dense matrices, row-major: products in double and float, and symmetric positive definite systems in double. Work is
+ * cut into fixed tiles, so that results do not depend on the number of threads. Measured beside what could be had
+ * instead: oneDNN has no product in double, and OpenBLAS 0.3.21 takes AVX2 kernels on processors that it does not know
+ * and starts threads of its own; docs/benchmarks.md has the rates.
  */
 #ifndef RECSYS_BASE_MATRIX_H
 #define RECSYS_BASE_MATRIX_H
@@ -29,6 +29,10 @@ enum {
  * on the diagonal, where they must hold zeros. false: out of memory, and C is spoilt. */
 bool recsys__gemm(uint32_t threads, int flags, size_t m, size_t n, size_t k, double alpha, const double *a, size_t lda,
                   const double *b, size_t ldb, double beta, double *c, size_t ldc);
+
+/* The same in float. */
+bool recsys__gemm_float(uint32_t threads, int flags, size_t m, size_t n, size_t k, float alpha, const float *a,
+                        size_t lda, const float *b, size_t ldb, float beta, float *c, size_t ldc);
 
 /* The inverse of a symmetric positive definite matrix (n x n, its lower triangle is read), in place, both triangles.
  * A = L Lᵀ by blocked Cholesky, with the inverse of L made along the way; then L⁻ᵀ L⁻¹. Takes another n x n x 1.25

@@ -5,12 +5,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { RECSYS__TILE_ROWS = 8, RECSYS__TILE_COLUMNS = 24, RECSYS__TILE_ITEMS = 64 };
+enum { RECSYS__TILE_ROWS = 8, RECSYS__TILE_COLUMNS = 24, RECSYS__TILE_COLUMNS_FLOAT = 48, RECSYS__TILE_ITEMS = 64 };
 
 typedef struct recsys__dense {
   const char *name;
   /* c (8 x 24) = sum over p < k of a[p] (8) outer b[p] (24); panels packed, c dense. */
   void (*tile)(size_t k, const double *a, const double *b, double *c);
+  void (*tile_float)(size_t k, const float *a, const float *b, float *c); /* 8 x 48 */
   float (*dot)(const float *a, const float *b, size_t n);
   /* y += weight x: floats, doubles, and floats into doubles. */
   void (*add_floats)(float *y, float weight, const float *x, size_t n);

@@ -5,9 +5,9 @@
 #define SUB_VECTORS 2
 #include "base/matrix_tile.h"
 
-const recsys__dense recsys__dense_plain = {"plain",     whole,       dot_floats,  add_floats,      add_doubles,
-                                           add_widened, dot_widened, dot_doubles, add_outer_times, add_grams,
-                                           narrow,      scale,       take_four,   combine_four};
+const recsys__dense recsys__dense_plain = {"plain",     whole,       whole_float, dot_floats,  add_floats,
+                                           add_doubles, add_widened, dot_widened, dot_doubles, add_outer_times,
+                                           add_grams,   narrow,      scale,       take_four,   combine_four};
 
 const recsys__dense *recsys__dense_at(size_t index) {
 #if defined(__x86_64__)

@@ -28,6 +28,13 @@ static double entry(const double *a, size_t ld, bool transposed, size_t i, size_
   return transposed ? a[j * ld + i] : a[i * ld + j];
 }
 
+static float *narrowed(const double *a, size_t n) {
+  float *f = malloc((n + 1) * sizeof *f);
+  for (size_t i = 0; i < n; i++)
+    f[i] = (float)a[i];
+  return f;
+}
+
 static void check_product(int flags, size_t m, size_t n, size_t k, double alpha, double beta, uint32_t threads) {
   size_t lda = (flags & RECSYS__A_TRANSPOSED ? m : k) + 3, ldb = (flags & RECSYS__B_TRANSPOSED ? k : n) + 1,
          ldc = n + 2;
@@ -42,9 +49,17 @@ static void check_product(int flags, size_t m, size_t n, size_t k, double alpha,
         sum += entry(a, lda, flags & RECSYS__A_TRANSPOSED, i, p) * entry(b, ldb, flags & RECSYS__B_TRANSPOSED, p, j);
       expected[i * ldc + j] = (beta == 0 ? 0 : beta * expected[i * ldc + j]) + alpha * sum;
     }
+  float *fa = narrowed(a, (flags & RECSYS__A_TRANSPOSED ? k : m) * lda);
+  float *fb = narrowed(b, (flags & RECSYS__B_TRANSPOSED ? n : k) * ldb), *fc = narrowed(c, m * ldc);
   ck_assert(recsys__gemm(threads, flags, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc));
-  for (size_t i = 0; i < m * ldc; i++)
+  ck_assert(recsys__gemm_float(threads, flags, m, n, k, (float)alpha, fa, lda, fb, ldb, (float)beta, fc, ldc));
+  for (size_t i = 0; i < m * ldc; i++) {
     ck_assert_double_eq_tol(c[i], expected[i], 1e-12 * (double)(k + 1));
+    ck_assert_double_eq_tol(fc[i], expected[i], 1e-6 * (double)(k + 1));
+  }
+  free(fa);
+  free(fb);
+  free(fc);
   free(a);
   free(b);
   free(c);
@@ -149,6 +164,35 @@ START_TEST(small_systems) {
         product += again[i * 3 + j] * v[e * 3 + j];
       ck_assert_double_eq_tol(product, values[e] * v[e * 3 + i], 1e-13);
     }
+}
+END_TEST
+
+/* The tiles of every kind of processor. */
+START_TEST(tiles) {
+  enum { K = 37, DOUBLES = RECSYS__TILE_COLUMNS, FLOATS = RECSYS__TILE_COLUMNS_FLOAT };
+  double *a = random_matrix(K, RECSYS__TILE_ROWS), *b = random_matrix(K, FLOATS);
+  double out[RECSYS__TILE_ROWS * DOUBLES];
+  float *fa = narrowed(a, (size_t)K * RECSYS__TILE_ROWS), *fb = narrowed(b, (size_t)K * FLOATS);
+  float fout[RECSYS__TILE_ROWS * FLOATS];
+  for (size_t d = 0; recsys__dense_at(d); d++) {
+    recsys__dense_at(d)->tile(K, a, b, out);
+    recsys__dense_at(d)->tile_float(K, fa, fb, fout);
+    for (size_t i = 0; i < RECSYS__TILE_ROWS; i++)
+      for (size_t j = 0; j < FLOATS; j++) {
+        double sum = 0, fsum = 0;
+        for (size_t p = 0; p < K; p++) {
+          sum += j < DOUBLES ? a[p * RECSYS__TILE_ROWS + i] * b[p * DOUBLES + j] : 0;
+          fsum += a[p * RECSYS__TILE_ROWS + i] * b[p * FLOATS + j];
+        }
+        if (j < DOUBLES)
+          ck_assert_double_eq_tol(out[i * DOUBLES + j], sum, 1e-13);
+        ck_assert_double_eq_tol(fout[i * FLOATS + j], fsum, 1e-5);
+      }
+  }
+  free(a);
+  free(b);
+  free(fa);
+  free(fb);
 }
 END_TEST
 
@@ -280,6 +324,7 @@ int main(void) {
   tcase_add_test(all, not_positive_definite);
   tcase_add_test(all, small_systems);
   tcase_add_test(all, kernels);
+  tcase_add_test(all, tiles);
   tcase_add_test(all, out_of_memory);
   suite_add_tcase(suite, all);
   SRunner *runner = srunner_create(suite);
