@@ -243,11 +243,153 @@ RECSYS_API recsys_status recsys_model_embed(recsys_model *model, const recsys_im
                                             const recsys_embed_options *options, float *rows, recsys_status *statuses,
                                             recsys_error *error);
 
-/** Class scores of n pictures: scores is n x classes, row-major, as the network's last layer gives them after softmax
- * (0..1, each row sums to 1). RECSYS_EUNSUPPORTED where the network has no classifier. Else as recsys_model_embed. */
+/** Class scores of n pictures: scores is n x classes, row-major, in 0..1, as the network's last layer gives them after
+ * softmax (each row sums to 1). Of a trained model (recsys_model_train): a sigmoid for each label, and a softmax over
+ * the labels of an exclusive field. RECSYS_EUNSUPPORTED where the network has no classifier. Else as
+ * recsys_model_embed. */
 RECSYS_API recsys_status recsys_model_classify(recsys_model *model, const recsys_image *images, size_t n,
                                                const recsys_embed_options *options, float *scores,
                                                recsys_status *statuses, recsys_error *error);
+
+/* -- training: a shop's own labels on a pretrained network */
+
+/** One label: a class of the trained model. 24 bytes, frozen. */
+typedef struct recsys_label {
+  const char *field;  /**< "genre"; the labels of one field stand together */
+  const char *value;  /**< "Drama"; the name of the class. Field and value: 1 to 255 bytes */
+  uint32_t exclusive; /**< not 0: a picture has exactly one label of this field (all of its labels say so) */
+  uint32_t reserved;  /**< zero */
+} recsys_label;
+
+enum { RECSYS_LABEL_UNKNOWN = -1, RECSYS_LABEL_ABSENT = 0, RECSYS_LABEL_PRESENT = 1 };
+
+enum {
+  RECSYS_OPTIMISER_SGD = 0,  /**< stochastic gradient descent with momentum and L2 weight decay */
+  RECSYS_OPTIMISER_ADAMW = 1 /**< Loshchilov and Hutter 2019; betas 0.9 and 0.999, epsilon 1e-8 */
+};
+
+enum {
+  RECSYS_SCHEDULE_COSINE = 0,   /**< the learning rate falls to 0 along half a cosine */
+  RECSYS_SCHEDULE_CONSTANT = 1, /**< it stays */
+  RECSYS_SCHEDULE_STEPS = 2     /**< a tenth from half of the epochs on, a hundredth in the last quarter */
+};
+
+/** Where training is. `phase`: "features" (pictures through the frozen network; step and steps count pictures), "fold"
+ * (cross-validation), "head" (stage one) or "fine-tune" (stage two). */
+typedef struct recsys_train_progress {
+  uint32_t struct_size;
+  uint32_t fold; /**< of phase "fold": 1..folds; else 0 */
+  const char *phase;
+  uint32_t epoch;         /**< 1..epochs; 0 in phase "features" */
+  uint32_t epochs;        /**< at most so many: training may stop early */
+  uint64_t step;          /**< 1..steps within the epoch */
+  uint64_t steps;         /**< the last call of an epoch comes after its validation */
+  double training_loss;   /**< mean over this epoch so far */
+  double validation_loss; /**< of the last whole epoch; NaN: there is none yet */
+} recsys_train_progress;
+
+/** Return 0 to go on, anything else to cancel. */
+typedef int (*recsys_train_progress_fn)(void *user, const recsys_train_progress *now);
+
+enum {
+  RECSYS_TRAIN_RESTART = 1,     /**< do not go on from an epoch file, begin anew */
+  RECSYS_TRAIN_RAW_FEATURES = 2 /**< do not standardise the features before the head */
+};
+
+/** How to train. In every double here, 0 is the default and a negative value means 0. */
+typedef struct recsys_train_options {
+  uint32_t struct_size;
+  uint32_t flags;       /**< RECSYS_TRAIN_... */
+  uint32_t optimiser;   /**< RECSYS_OPTIMISER_... */
+  uint32_t schedule;    /**< RECSYS_SCHEDULE_... */
+  int64_t hidden;       /**< units of the hidden layer (dense, ReLU, dropout); 0: 1024; -1: no such layer */
+  double dropout;       /**< share of hidden units that a step leaves out; 0: 0.5 */
+  uint32_t epochs;      /**< at most; 0: 50 */
+  uint32_t batch;       /**< pictures per step; 0: 256 */
+  double learning_rate; /**< at its highest; 0: 0.01 for SGD, 0.001 for AdamW */
+  double momentum;      /**< of SGD; 0: 0.9 */
+  double weight_decay;  /**< 0: 0.0005 for SGD, 0.01 for AdamW */
+  double balance;       /**< rare labels weigh (absent / present)^balance more, at most 20 times; default 0: alike */
+  uint32_t patience;    /**< stop when the validation loss has not fallen for so many epochs; 0: 10 */
+  uint32_t folds;       /**< k >= 2: k-fold cross-validation, then training on all pictures; 0: one split */
+  double validation;    /**< share of pictures that one split validates on; 0: 0.2 */
+  const int32_t *parts; /**< n of them, or NULL (chosen): each picture's fold 0..folds-1; without folds 0 trains and
+                           1 validates; negative: the picture is left out */
+  uint64_t seed;        /**< the same seed gives the same weights on the same machine, build and threads */
+  uint32_t fine_tune_blocks; /**< stage two: train so many of the network's last blocks further; 0: no stage two */
+  uint32_t fine_tune_epochs; /**< 0: 10 */
+  double fine_tune_rate;     /**< the highest learning rate of stage two; 0: a tenth of learning_rate */
+  uint32_t fine_tune_batch;  /**< pictures per step of stage two; 0: 32 */
+  uint32_t reserved;         /**< zero */
+  double checkpoint;         /**< seconds between epoch files, which are written after whole epochs; 0: 10; negative:
+                                after every epoch */
+  uint64_t memory;           /**< bytes for features; what is more streams from the cache. 0: 1 GiB */
+  const char *cache;         /**< a folder that keeps features from training to training; NULL: they are not kept */
+  recsys_train_progress_fn progress;
+  void *progress_user;
+} recsys_train_options;
+
+/** Learns labels from pictures and writes a complete model file to `path`; `model` itself is not changed.
+ *
+ * matrix is n x label_count, row-major: RECSYS_LABEL_PRESENT, _ABSENT or _UNKNOWN. Unknown labels take no part: the
+ * loss is the mean over known ones (binary cross-entropy over the labels of all fields that are not exclusive, plus one
+ * cross-entropy for each exclusive field, in which a picture without a present label is unknown).
+ *
+ * Stage one: the pictures go through the network up to its embedding layer once, and a head (dense `hidden` with ReLU,
+ * dropout, dense with one output per label) is trained on these features. Stage two, where it is asked for, trains the
+ * last blocks with it, on flipped and cropped pictures; batch norms keep their running statistics. Training ends when
+ * the validation loss no longer falls, and the best epoch's weights are kept; byte-equal pictures are never on both
+ * sides of a split. Thresholds maximise F1 on pictures that were held out, metrics use thresholds from other pictures
+ * than they measure.
+ *
+ * The file opens with recsys_model_open: its classes are the labels, its layer "head" the hidden units (the embedding,
+ * unless another layer is asked for), and recsys_model_get_report tells how the training went.
+ *
+ * Epoch files (path + ".epoch") let an interrupted training go on with the same result; they are removed at the end.
+ * A picture that cannot be used is left out, its status (statuses[n] or NULL) says why, and the call returns
+ * RECSYS_EPARTIAL with the file written. RECSYS_EINVAL: a label that no usable picture has (or that all have), two
+ * labels of an exclusive field on one picture, a loss that is no longer finite. On any failure, and when cancelled,
+ * `path` is what it was. */
+RECSYS_API recsys_status recsys_model_train(recsys_model *model, const char *path, const recsys_image *images, size_t n,
+                                            const recsys_label *labels, size_t label_count, const int8_t *matrix,
+                                            const recsys_train_options *options, recsys_status *statuses,
+                                            recsys_error *error);
+
+/** How well one label is told, with scikit-learn's definitions; precision, recall and F1 are 0 where they would divide
+ * by 0. A label is decided for where its score >= threshold; in an exclusive field, for the label of the highest score.
+ * 64 bytes, frozen. */
+typedef struct recsys_label_metrics {
+  uint64_t known;           /**< pictures whose label is known */
+  uint64_t support;         /**< of these, pictures that have it */
+  double threshold;         /**< 0 for labels of exclusive fields, and for means */
+  double accuracy;          /**< share of right decisions */
+  double precision;         /**< share of those decided for that have it */
+  double recall;            /**< share of those that have it that are decided for */
+  double f1;                /**< 2 precision recall / (precision + recall) */
+  double average_precision; /**< sum over score steps of (rise of recall) x precision */
+} recsys_label_metrics;
+
+/** Metrics of the labels of a trained model, on the pictures that its training held out: metrics has classes + 2
+ * entries, one per class, then micro (over all decisions) and macro (mean over labels with support). RECSYS_ENOTFOUND
+ * for a model that recsys_model_train did not write. */
+RECSYS_API recsys_status recsys_model_get_metrics(recsys_model *model, recsys_label_metrics *metrics,
+                                                  recsys_error *error);
+
+/** The same, measured now on n pictures: matrix is n x classes, in the order of the model's classes; thresholds are the
+ * model's. statuses and RECSYS_EPARTIAL as in recsys_model_embed. */
+RECSYS_API recsys_status recsys_model_evaluate(recsys_model *model, const recsys_image *images, size_t n,
+                                               const int8_t *matrix, const recsys_embed_options *options,
+                                               recsys_label_metrics *metrics, recsys_status *statuses,
+                                               recsys_error *error);
+
+/** The field of class `index`, and whether it is exclusive (or NULL). RECSYS_ENOTFOUND as above. */
+RECSYS_API recsys_status recsys_model_get_class_field(recsys_model *model, uint64_t index, char *buffer, size_t size,
+                                                      size_t *length, uint32_t *exclusive, recsys_error *error);
+
+/** How the model was trained, as one JSON object (docs/formats-json.md): settings, data, losses per epoch, metrics.
+ * RECSYS_ENOTFOUND as above. */
+RECSYS_API recsys_status recsys_model_get_report(recsys_model *model, char *buffer, size_t size, size_t *length,
+                                                 recsys_error *error);
 
 RECSYS_API void recsys_model_close(recsys_model *model);
 

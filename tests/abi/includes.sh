@@ -11,7 +11,8 @@ allowed() {
     image) echo "base image" ;;
     nn) echo "base image nn" ;;
     engine) echo "base nn engine" ;;
-    model) echo "base image nn engine model" ;;
+    train) echo "base train" ;;
+    model) echo "base image nn engine train model" ;;
     store) echo "base store" ;;
     ranker) echo "base store ranker" ;;
     eval) echo "base store ranker eval" ;;
