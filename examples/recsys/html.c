@@ -6,63 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "command.h"
 #include "lists.h"
+#include "page.h"
 
 enum { MAX_PICTURE = 8 << 20, MAX_PAGE = 1 << 30 };
 
 static const char end_mark[] = "<!-- recsys: more lists go here -->";
-
-static const char style[] =
-    ":root{color-scheme:light dark;--ground:#f6f5f2;--card:#fff;--ink:#1d1c1a;--quiet:#66635d;--line:#dedbd4;"
-    "--accent:#7a3e12;--warn:#fff1cc;--warn-ink:#5a3d00}\n"
-    "@media(prefers-color-scheme:dark){:root{--ground:#181715;--card:#23221f;--ink:#f0eee9;--quiet:#a9a59c;"
-    "--line:#3a3833;--accent:#f0a868;--warn:#3d3210;--warn-ink:#ffe3a1}}\n"
-    "*{box-sizing:border-box}\n"
-    "body{margin:0;background:var(--ground);color:var(--ink);font:16px/1.45 system-ui,sans-serif}\n"
-    "header,main,footer{max-width:80rem;margin:0 auto;padding:1rem 1.25rem}\n"
-    "h1{font-size:1.7rem;margin:.6rem 0 .2rem}\n"
-    "h2{font-size:1.2rem;margin:0 0 .75rem}\n"
-    "h3{font-size:.9rem;margin:1rem 0 .4rem;color:var(--quiet);font-weight:600}\n"
-    "section{border-top:1px solid var(--line);padding:1.5rem 0}\n"
-    ".warn{background:var(--warn);color:var(--warn-ink);padding:.75rem 1rem;border-radius:.5rem}\n"
-    ".quiet{color:var(--quiet)}\n"
-    "ol,ul{list-style:none;margin:0;padding:0;display:grid;gap:.75rem}\n"
-    "ol{grid-template-columns:repeat(auto-fill,minmax(8.25rem,1fr))}\n"
-    "ul{grid-template-columns:repeat(auto-fill,minmax(6.5rem,1fr));font-size:.8rem}\n"
-    "li{background:var(--card);border:1px solid var(--line);border-radius:.6rem;overflow:hidden;display:flex;"
-    "flex-direction:column}\n"
-    "li img,li .none{width:100%;aspect-ratio:1;object-fit:contain;background:#fff;display:block}\n"
-    ".none{display:grid!important;place-items:center;color:#66635d;font-size:.8rem}\n"
-    ".words{padding:.5rem .65rem .65rem}\n"
-    ".name{font-weight:600;overflow-wrap:anywhere}\n"
-    ".score{color:var(--accent);font-variant-numeric:tabular-nums}\n"
-    ".why{font-size:.8rem;color:var(--quiet);margin:.3rem 0 0;overflow-wrap:anywhere}\n"
-    ".subject{max-width:11rem}\n";
-
-static void put_escaped(textbuf *page, const char *string) {
-  size_t n = text_utf8_part(string, strlen(string));
-  for (size_t i = 0; i < n; i++) {
-    switch (string[i]) {
-    case '&':
-      text_puts(page, "&amp;");
-      break;
-    case '<':
-      text_puts(page, "&lt;");
-      break;
-    case '>':
-      text_puts(page, "&gt;");
-      break;
-    case '"':
-      text_puts(page, "&quot;");
-      break;
-    default:
-      text_add(page, string + i, 1);
-    }
-  }
-}
 
 /* RFC 4648, section 4. */
 static void put_base64(textbuf *page, const unsigned char *bytes, size_t n) {
@@ -92,7 +43,7 @@ static void put_picture(textbuf *page, const shown_item *item) {
   const char *type = bytes ? media_type(bytes, size) : NULL;
   if (type) {
     text_printf(page, "<img loading=\"lazy\" alt=\"");
-    put_escaped(page, item->title ? item->title : item->key);
+    page_escaped(page, item->title ? item->title : item->key);
     text_printf(page, "\" src=\"data:%s;base64,", type);
     put_base64(page, (const unsigned char *)bytes, size);
     text_puts(page, "\">");
@@ -109,7 +60,7 @@ static void put_reasons(textbuf *page, const shown_entry *entry) {
   for (size_t i = 0; i < entry->n_reasons; i++) {
     const shown_reason *reason = &entry->reasons[i];
     text_puts(page, i ? "; " : "");
-    put_escaped(page, reason->item.title ? reason->item.title : reason->item.key);
+    page_escaped(page, reason->item.title ? reason->item.title : reason->item.key);
     if (reason->seen)
       text_puts(page, " (seen)");
     else if (reason->similarity != 0)
@@ -118,7 +69,7 @@ static void put_reasons(textbuf *page, const shown_entry *entry) {
       text_printf(page, " (rated %g)", reason->rating);
     if (reason->shared) {
       text_puts(page, ": both ");
-      put_escaped(page, reason->shared);
+      page_escaped(page, reason->shared);
     }
   }
   text_puts(page, "</p>");
@@ -131,10 +82,10 @@ static void put_card(textbuf *page, const shown_entry *entry, size_t rank, const
   text_puts(page, "<div class=\"words\"><div class=\"name\">");
   if (rank)
     text_printf(page, "%zu. ", rank);
-  put_escaped(page, entry->item.title ? entry->item.title : entry->item.key);
+  page_escaped(page, entry->item.title ? entry->item.title : entry->item.key);
   text_puts(page, "</div><div class=\"quiet\">");
   if (entry->item.title)
-    put_escaped(page, entry->item.key);
+    page_escaped(page, entry->item.key);
   if (rank)
     text_printf(page, "</div><div class=\"score\">%s %.*f</div>", measure, digits, entry->value);
   else
@@ -163,7 +114,7 @@ static void put_subject(textbuf *page, const list *l) {
 static void put_section(textbuf *page, const report *r, const list *l) {
   char *heading = lists_heading(r, l);
   text_puts(page, "<section>\n<h2>");
-  put_escaped(page, heading);
+  page_escaped(page, heading);
   text_puts(page, "</h2>\n");
   put_subject(page, l);
   put_history(page, l);
@@ -173,7 +124,7 @@ static void put_section(textbuf *page, const report *r, const list *l) {
   text_puts(page, "</ol>\n");
   if (lists_note(l)) {
     text_puts(page, "<p class=\"quiet\">");
-    put_escaped(page, lists_note(l));
+    page_escaped(page, lists_note(l));
     text_puts(page, "</p>\n");
   }
   text_puts(page, "</section>\n");
@@ -181,17 +132,12 @@ static void put_section(textbuf *page, const report *r, const list *l) {
 }
 
 static void put_beginning(textbuf *page, const report *r, const char *title) {
-  text_puts(page, "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-                  "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>");
-  put_escaped(page, title);
-  text_printf(page, "</title>\n<style>\n%s</style>\n</head>\n<body>\n<header>\n<h1>", style);
-  put_escaped(page, title);
-  text_printf(page, "</h1>\n<p class=\"quiet\">%llu items, %llu users, %llu ratings",
-              (unsigned long long)r->facts->info.items, (unsigned long long)r->facts->info.users,
-              (unsigned long long)r->facts->info.ratings);
+  page_begin(page, title);
+  text_printf(page, "<p class=\"quiet\">%llu items, %llu users, %llu ratings", (unsigned long long)r->facts->info.items,
+              (unsigned long long)r->facts->info.users, (unsigned long long)r->facts->info.ratings);
   if (r->facts->model) {
     text_puts(page, "; pictures seen by ");
-    put_escaped(page, r->facts->model);
+    page_escaped(page, r->facts->model);
   }
   text_puts(page, ".</p>\n");
   if (lists_warning(r))
@@ -216,23 +162,6 @@ static bool put_existing(textbuf *page, const char *path, bool *exists) {
   return mark != NULL;
 }
 
-/* Through a temporary file and a rename, so that the page is the old one or the new one, whole. */
-static int write_page(const char *path, const textbuf *page) {
-  char *temporary = need_text("%s.%ld.tmp", path, (long)getpid());
-  FILE *file = fopen(temporary, "wb");
-  bool written = file && fwrite(page->bytes, 1, page->length, file) == page->length;
-  if (file && fclose(file))
-    written = false;
-  if (!written || rename(temporary, path)) {
-    say("%s: the page could not be written: %s", path, strerror(errno));
-    written = false;
-    if (file)
-      unlink(temporary);
-  }
-  free(temporary);
-  return written ? DONE : FAILED;
-}
-
 int html_write(const report *r, const char *path, bool add, const char *title) {
   textbuf page = {0};
   bool exists = false;
@@ -248,7 +177,7 @@ int html_write(const report *r, const char *path, bool add, const char *title) {
               "%s\n</main>\n<footer class=\"quiet\">Made by recsys, from pictures and ratings.</footer>\n"
               "</body>\n</html>\n",
               end_mark);
-  int code = write_page(path, &page);
+  int code = page_write(path, &page);
   free(page.bytes);
   return code;
 }

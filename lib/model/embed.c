@@ -94,6 +94,8 @@ static void deliver(work *w, const batch *b, const float *made) {
     } else {
       if (made + good * w->dim != row)
         memcpy(row, made + good * w->dim, w->dim * sizeof *row);
+      if (w->output == RECSYS__OUTPUT_CLASSES && w->model->head != NULL)
+        recsys__label_scores(&w->model->head->labels, row, 1);
       good++;
     }
     if (w->statuses != NULL)

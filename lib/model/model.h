@@ -9,11 +9,13 @@
 #include "base/safetensors.h"
 #include "engine/loader.h"
 #include "image/image.h"
+#include "model/head.h"
 #include "nn/net.h"
 #include "recsys.h"
 
-/* The format of the metadata that recsys_model_save writes. */
-#define RECSYS__MODEL_FORMAT "1"
+/* The format of the metadata that recsys_model_save writes; and of a trained model's, which older releases lack. */
+#define RECSYS__MODEL_FORMAT   "1"
+#define RECSYS__TRAINED_FORMAT "2"
 
 enum { RECSYS__OUTPUT_EMBEDDING = 0, RECSYS__OUTPUT_CLASSES = 1, RECSYS__OUTPUTS };
 
@@ -27,6 +29,7 @@ struct recsys_model {
   recsys__net net; /* operations, names and shapes, without weights */
   char **class_names;
   size_t class_name_count;
+  recsys__model_head *head; /* NULL: as published, not trained here */
   const recsys__recipe *recipe;
   recsys__image_limits limits;
   recsys__engine *engine;
@@ -41,6 +44,8 @@ struct recsys_model {
 /* Reads the file and fills `model`'s architecture, layer, recipe, class names and trained flag, which the options may
  * override; or makes random weights of model->info.architecture where model->source is NULL. */
 recsys_status recsys__model_read(recsys_model *model, recsys__net *net, recsys_error *error);
+/* Builds the operations that info and head tell of. */
+recsys_status recsys__model_build(const recsys_model *model, recsys__net *net, recsys_error *error);
 /* SHA-256 over architecture, layer, recipe and all weights by rising name. */
 recsys_status recsys__model_fingerprint(const recsys_model *model, const recsys__net *net, char hex[65],
                                         recsys_error *error);
@@ -51,6 +56,14 @@ recsys_status recsys__class_names_parse(recsys_model *model, const char *json, r
 /* Freed with free(); NULL where there are none, or no memory. */
 char *recsys__class_names_dump(const recsys_model *model);
 void recsys__class_names_free(recsys_model *model);
+
+/* -- file.c */
+
+/* The weights of an open model once more, from where they came; RECSYS_EMISMATCH where the file has changed since. */
+recsys_status recsys__model_read_again(const recsys_model *model, recsys__net *net, recsys_error *error);
+/* Writes a complete model file: info, class names, head and the weights of `net`. */
+recsys_status recsys__model_write(const recsys_model *model, const recsys__net *net, const char *path,
+                                  recsys_error *error);
 
 /* -- precision.c */
 

@@ -60,6 +60,7 @@ void recsys_model_close(recsys_model *model) {
   recsys__loaded_close(model->loaded);
   recsys__net_free(&model->net);
   recsys__class_names_free(model);
+  recsys__model_head_free(model->head);
   recsys__free(model->source);
   pthread_mutex_destroy(&model->mutex);
   recsys__free(model);
@@ -138,7 +139,7 @@ static recsys_status finish(recsys_model *model, recsys__net *net, recsys_error 
     status = recsys__model_load(model, &folded, outputs, count, error);
   recsys__net_free(&folded);
   if (status == RECSYS_OK)
-    status = recsys__net_build(&model->net, model->info.architecture, model->info.classes, error);
+    status = recsys__model_build(model, &model->net, error);
   if (status == RECSYS_OK)
     recsys__log_write(&model->log, RECSYS_LOG_INFO, "%s runs on %s in %s (%s)", model->info.architecture,
                       recsys__loaded_info(model->loaded)->device,

@@ -44,10 +44,10 @@ static recsys_status choose_names(recsys_model *model, const recsys__architectur
 
 static recsys_status check_format(const recsys__tensors *tensors, const char *path, recsys_error *error) {
   const char *format = recsys__tensors_metadata(tensors, "recsys.format");
-  if (format != NULL && strcmp(format, RECSYS__MODEL_FORMAT) != 0)
+  if (format != NULL && strcmp(format, RECSYS__MODEL_FORMAT) != 0 && strcmp(format, RECSYS__TRAINED_FORMAT) != 0)
     return recsys__fail(error, RECSYS_EVERSION, 0,
-                        "%.120s is a model file of format %.20s, this library knows format " RECSYS__MODEL_FORMAT
-                        ": use a newer librecsys",
+                        "%.120s is a model file of format %.20s, this library knows formats " RECSYS__MODEL_FORMAT
+                        " and " RECSYS__TRAINED_FORMAT ": use a newer librecsys",
                         path, format);
   return RECSYS_OK;
 }
@@ -76,6 +76,23 @@ static recsys_status find_architecture(const recsys_model *model, const recsys__
   return RECSYS_OK;
 }
 
+recsys_status recsys__model_build(const recsys_model *model, recsys__net *net, recsys_error *error) {
+  const recsys__model_head *head = model->head;
+  recsys_status status =
+      recsys__net_build(net, model->info.architecture, head != NULL ? 0 : model->info.classes, error);
+  if (status == RECSYS_OK && head != NULL)
+    status = recsys__net_add_head(net, head->layer, head->hidden, (uint32_t)head->labels.count, error);
+  return status;
+}
+
+static recsys_status read_head(recsys_model *model, const recsys__tensors *tensors, recsys_error *error) {
+  const char *head = recsys__tensors_metadata(tensors, "recsys.head");
+  if (head == NULL || model->head != NULL)
+    return RECSYS_OK;
+  return recsys__model_head_parse(&model->head, head, recsys__tensors_metadata(tensors, "recsys.report"), model->source,
+                                  error);
+}
+
 static recsys_status read_file(recsys_model *model, recsys__net *net, recsys_error *error) {
   recsys__tensors tensors = {0};
   const recsys__architecture *about = NULL;
@@ -89,7 +106,11 @@ static recsys_status read_file(recsys_model *model, recsys__net *net, recsys_err
   if (status == RECSYS_OK)
     status = choose_names(model, about, &tensors, error);
   if (status == RECSYS_OK)
-    status = recsys__net_build(net, about->name, classes, error);
+    status = read_head(model, &tensors, error);
+  if (status == RECSYS_OK) {
+    model->info.classes = classes = model->head != NULL ? model->head->labels.count : classes;
+    status = recsys__model_build(model, net, error);
+  }
   if (status == RECSYS_OK)
     status = recsys__net_fill(net, &tensors, error);
   const char *trained = status == RECSYS_OK ? metadata(&tensors, "trained") : NULL;

@@ -63,6 +63,18 @@ uint64_t recsys__op_size(const recsys_op *op);
 /* The class scores: the softmax after the classifier; RECSYS_EUNSUPPORTED where there is none. */
 recsys_status recsys__net_classifier(recsys__net *net, uint32_t *op, recsys_error *error);
 
+/* The head of a trained model, on the result of `layer`: [linear, ReLU, dropout,] linear with `outputs` logits, which
+ * become the network's classifier. Weights head.0 and head.3 (hidden 0: head.0 alone); the hidden units are the layer
+ * "head". */
+#define RECSYS__HEAD_LAYER "head"
+recsys_status recsys__net_add_head(recsys__net *net, const char *layer, uint32_t hidden, uint32_t outputs,
+                                   recsys_error *error);
+/* Copies every weight that `from` has under the same name in the same shape; others stay as they are. */
+recsys_status recsys__net_adopt(recsys__net *net, recsys__net *from, recsys_error *error);
+recsys_weight *recsys__net_weight(recsys__net *net, const char *name); /* NULL: there is none */
+recsys_status recsys__net_set(recsys__net *net, const char *name, const float *values, recsys_error *error);
+uint64_t recsys__weight_values(const recsys_weight *weight);
+
 /* How pixels become input. */
 typedef enum { RECSYS__FIT_SHORT_SIDE = 0, RECSYS__FIT_STRETCH = 1 } recsys__fit;
 typedef struct recsys__recipe {

@@ -11,7 +11,7 @@
 
 enum { MAX_TERMS = 256, ALL_PARAMETERS = 512 };
 
-size_t recsys__fit_parameters(const recsys__fit *fit, recsys__parameter **list, size_t room) {
+size_t recsys__fit_parameters(const recsys__fitting *fit, recsys__parameter **list, size_t room) {
   size_t n = 0;
   for (uint32_t i = 0; i < fit->head->parameter_count; i++, n++)
     if (n < room)
@@ -22,15 +22,15 @@ size_t recsys__fit_parameters(const recsys__fit *fit, recsys__parameter **list, 
   return n;
 }
 
-static size_t term_count(const recsys__fit *fit) {
+static size_t term_count(const recsys__fitting *fit) {
   return fit->targets.labels ? recsys__loss_terms(fit->targets.labels) : 1;
 }
 
 /* -- rows to be reproduced: 1 - cosine */
 
 /* Adds the losses of n examples; gradient NULL, or the derivative of their mean. */
-static void follow_rows(const recsys__fit *fit, const uint32_t *examples, size_t n, const float *out, float *gradient,
-                        recsys__loss_term *term) {
+static void follow_rows(const recsys__fitting *fit, const uint32_t *examples, size_t n, const float *out,
+                        float *gradient, recsys__loss_term *term) {
   size_t width = fit->head->outputs;
   for (size_t i = 0; i < n; i++, out += width, gradient += gradient ? width : 0) {
     const float *target = fit->targets.rows + examples[i] * width;
@@ -49,7 +49,7 @@ static void follow_rows(const recsys__fit *fit, const uint32_t *examples, size_t
   }
 }
 
-static void add_losses(const recsys__fit *fit, const uint32_t *examples, size_t n, recsys__loss_term *terms) {
+static void add_losses(const recsys__fitting *fit, const uint32_t *examples, size_t n, recsys__loss_term *terms) {
   const recsys__targets *t = &fit->targets;
   if (t->labels)
     recsys__loss_add(t->labels, t->weights, examples, n, fit->head->logits, terms);
@@ -57,7 +57,7 @@ static void add_losses(const recsys__fit *fit, const uint32_t *examples, size_t 
     follow_rows(fit, examples, n, fit->head->logits, NULL, terms);
 }
 
-static void find_gradient(recsys__fit *fit, const uint32_t *examples, size_t n, recsys__loss_term *terms) {
+static void find_gradient(recsys__fitting *fit, const uint32_t *examples, size_t n, recsys__loss_term *terms) {
   const recsys__targets *t = &fit->targets;
   memset(terms, 0, term_count(fit) * sizeof *terms);
   if (t->labels)
@@ -72,7 +72,7 @@ static recsys_status no_product(recsys_error *error) {
   return recsys__no_memory(error, "a product of matrices");
 }
 
-static recsys_status step_on(recsys__fit *fit, const float *rows, const uint32_t *examples, size_t n, uint64_t draw,
+static recsys_status step_on(recsys__fitting *fit, const float *rows, const uint32_t *examples, size_t n, uint64_t draw,
                              double rate, recsys__loss_term *terms, recsys_error *error) {
   recsys__parameter *all[ALL_PARAMETERS];
   size_t count = recsys__fit_parameters(fit, all, ALL_PARAMETERS);
@@ -90,7 +90,7 @@ static recsys_status step_on(recsys__fit *fit, const float *rows, const uint32_t
   return RECSYS_OK;
 }
 
-recsys_status recsys__fit_step(recsys__fit *fit, const uint32_t *examples, size_t n, uint64_t epoch, size_t first,
+recsys_status recsys__fit_step(recsys__fitting *fit, const uint32_t *examples, size_t n, uint64_t epoch, size_t first,
                                double rate, recsys__loss_term *terms, recsys_error *error) {
   float *rows = recsys__alloc(n, fit->head->inputs * sizeof *rows);
   if (rows == NULL)
@@ -103,9 +103,9 @@ recsys_status recsys__fit_step(recsys__fit *fit, const uint32_t *examples, size_
 }
 
 /* Calls `each` for batches of examples whose logits are in the head. */
-static recsys_status evaluate(const recsys__fit *fit, const uint32_t *examples, size_t n,
-                              void (*each)(const recsys__fit *fit, const uint32_t *batch, size_t first, size_t count,
-                                           void *context),
+static recsys_status evaluate(const recsys__fitting *fit, const uint32_t *examples, size_t n,
+                              void (*each)(const recsys__fitting *fit, const uint32_t *batch, size_t first,
+                                           size_t count, void *context),
                               void *context, recsys_error *error) {
   float *rows = recsys__alloc(fit->batch, fit->head->inputs * sizeof *rows);
   recsys_status status = rows ? RECSYS_OK : recsys__no_memory(error, "a batch of features");
@@ -121,12 +121,12 @@ static recsys_status evaluate(const recsys__fit *fit, const uint32_t *examples, 
   return status;
 }
 
-static void each_loss(const recsys__fit *fit, const uint32_t *batch, size_t first, size_t count, void *context) {
+static void each_loss(const recsys__fitting *fit, const uint32_t *batch, size_t first, size_t count, void *context) {
   (void)first;
   add_losses(fit, batch, count, context);
 }
 
-recsys_status recsys__fit_loss(const recsys__fit *fit, const uint32_t *examples, size_t n, double *loss,
+recsys_status recsys__fit_loss(const recsys__fitting *fit, const uint32_t *examples, size_t n, double *loss,
                                recsys_error *error) {
   recsys__loss_term terms[MAX_TERMS] = {{0, 0}};
   recsys_status status = evaluate(fit, examples, n, each_loss, terms, error);
@@ -134,7 +134,7 @@ recsys_status recsys__fit_loss(const recsys__fit *fit, const uint32_t *examples,
   return status;
 }
 
-static void each_score(const recsys__fit *fit, const uint32_t *batch, size_t first, size_t count, void *context) {
+static void each_score(const recsys__fitting *fit, const uint32_t *batch, size_t first, size_t count, void *context) {
   (void)batch;
   float *to = (float *)context + first * fit->head->outputs;
   memcpy(to, fit->head->logits, count * fit->head->outputs * sizeof *to);
@@ -142,7 +142,7 @@ static void each_score(const recsys__fit *fit, const uint32_t *batch, size_t fir
     recsys__label_scores(fit->targets.labels, to, count);
 }
 
-recsys_status recsys__fit_scores(const recsys__fit *fit, const uint32_t *examples, size_t n, float *scores,
+recsys_status recsys__fit_scores(const recsys__fitting *fit, const uint32_t *examples, size_t n, float *scores,
                                  recsys_error *error) {
   return evaluate(fit, examples, n, each_score, scores, error);
 }
@@ -169,7 +169,7 @@ static recsys_status check_loss(double loss, const recsys__moment *m, recsys_err
                       (unsigned long long)m->step, m->epoch);
 }
 
-static recsys_status run_epoch(recsys__fit *fit, uint32_t *order, double *mean, recsys_error *error) {
+static recsys_status run_epoch(recsys__fitting *fit, uint32_t *order, double *mean, recsys_error *error) {
   recsys__random random;
   recsys__random_seed(&random, fit->seed, fit->epoch + 1);
   memcpy(order, fit->training, fit->training_count * sizeof *order);
@@ -197,7 +197,7 @@ static recsys_status run_epoch(recsys__fit *fit, uint32_t *order, double *mean, 
   return RECSYS_OK;
 }
 
-static void keep_best(recsys__fit *fit, double loss, recsys__parameter *const *all, size_t count) {
+static void keep_best(recsys__fitting *fit, double loss, recsys__parameter *const *all, size_t count) {
   if (fit->best_epoch != 0 && !(loss < fit->best_loss))
     return;
   fit->best_loss = loss;
@@ -206,14 +206,15 @@ static void keep_best(recsys__fit *fit, double loss, recsys__parameter *const *a
     recsys__parameter_keep(all[i]);
 }
 
-static recsys_status finish_epoch(recsys__fit *fit, double training, recsys_error *error) {
+static recsys_status finish_epoch(recsys__fitting *fit, double training, recsys_error *error) {
   recsys__parameter *all[ALL_PARAMETERS];
   size_t count = recsys__fit_parameters(fit, all, ALL_PARAMETERS);
   double validation = NAN;
   recsys_status status = RECSYS_OK;
   if (fit->validation_count > 0)
     status = recsys__fit_loss(fit, fit->validation, fit->validation_count, &validation, error);
-  recsys__moment m = {fit->epoch + 1, fit->epochs, 1, 1, training, validation};
+  uint64_t steps = (fit->training_count + fit->batch - 1) / fit->batch;
+  recsys__moment m = {fit->epoch + 1, fit->epochs, steps, steps, training, validation};
   if (status == RECSYS_OK && fit->validation_count > 0)
     status = check_loss(validation, &m, error);
   if (status != RECSYS_OK)
@@ -228,11 +229,11 @@ static recsys_status finish_epoch(recsys__fit *fit, double training, recsys_erro
   return status;
 }
 
-static bool patience_is_over(const recsys__fit *fit) {
+static bool patience_is_over(const recsys__fitting *fit) {
   return fit->patience > 0 && fit->validation_count > 0 && fit->epoch >= fit->best_epoch + fit->patience;
 }
 
-recsys_status recsys__fit_run(recsys__fit *fit, recsys_error *error) {
+recsys_status recsys__fit_run(recsys__fitting *fit, recsys_error *error) {
   recsys__parameter *all[ALL_PARAMETERS];
   size_t count = recsys__fit_parameters(fit, all, ALL_PARAMETERS);
   if (count > ALL_PARAMETERS || term_count(fit) > MAX_TERMS)

@@ -41,7 +41,7 @@ typedef struct recsys__epoch_losses {
   double training, validation; /* validation NaN where there are no such examples */
 } recsys__epoch_losses;
 
-typedef struct recsys__fit {
+typedef struct recsys__fitting {
   uint32_t threads, epochs, patience; /* patience 0: all epochs */
   uint32_t schedule;                  /* RECSYS_SCHEDULE_... */
   size_t batch;
@@ -56,33 +56,33 @@ typedef struct recsys__fit {
   /* Called after every step, and after every epoch with step == steps; anything but 0 cancels. */
   int (*progress)(void *user, const recsys__moment *moment);
   /* Called after every whole epoch: the state can be saved here. */
-  recsys_status (*saved)(void *user, const struct recsys__fit *fit, recsys_error *error);
+  recsys_status (*saved)(void *user, const struct recsys__fitting *fit, recsys_error *error);
   void *user;
 
   /* The state: zero, or as a file gave it. */
   uint32_t epoch, best_epoch; /* whole epochs done; the one with the least validation loss, from 1 */
   double best_loss;
   recsys__epoch_losses *history; /* of `epochs`; the caller's */
-} recsys__fit;
+} recsys__fitting;
 
 /* Runs the epochs that are left. With validation examples, the parameters end as after the best epoch, else as after
  * the last. A loss that is not finite is RECSYS_EINVAL; cancelled: RECSYS_ECANCELLED. Either leaves the parameters
  * undefined.
  */
-recsys_status recsys__fit_run(recsys__fit *fit, recsys_error *error);
+recsys_status recsys__fit_run(recsys__fitting *fit, recsys_error *error);
 
 /* All parameters of head and features, up to `room` of them; returns how many there are. */
-size_t recsys__fit_parameters(const recsys__fit *fit, recsys__parameter **list, size_t room);
+size_t recsys__fit_parameters(const recsys__fitting *fit, recsys__parameter **list, size_t room);
 
 /* The mean loss over examples, without dropout and as the pictures are. */
-recsys_status recsys__fit_loss(const recsys__fit *fit, const uint32_t *examples, size_t n, double *loss,
+recsys_status recsys__fit_loss(const recsys__fitting *fit, const uint32_t *examples, size_t n, double *loss,
                                recsys_error *error);
 /* Scores of examples, n x outputs. */
-recsys_status recsys__fit_scores(const recsys__fit *fit, const uint32_t *examples, size_t n, float *scores,
+recsys_status recsys__fit_scores(const recsys__fitting *fit, const uint32_t *examples, size_t n, float *scores,
                                  recsys_error *error);
 
 /* One step on n <= batch examples: forward, loss, backward, optimiser. */
-recsys_status recsys__fit_step(recsys__fit *fit, const uint32_t *examples, size_t n, uint64_t epoch, size_t first,
+recsys_status recsys__fit_step(recsys__fitting *fit, const uint32_t *examples, size_t n, uint64_t epoch, size_t first,
                                double rate, recsys__loss_term *terms, recsys_error *error);
 
 #endif

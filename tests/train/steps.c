@@ -92,7 +92,7 @@ int main(int argc, char **argv) {
   head.threads = 2;
   fill(&head, &in);
   source s = {values(&in, "x"), x->shape[1]};
-  recsys__fit fit = {
+  recsys__fitting fit = {
       .threads = 2,
       .optimiser = {.kind = strcmp(argv[3], "adamw") == 0 ? RECSYS_OPTIMISER_ADAMW : RECSYS_OPTIMISER_SGD,
                     .momentum = (double)settings[1],

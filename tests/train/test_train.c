@@ -162,7 +162,7 @@ typedef struct run {
   recsys__field field;
   recsys__labels labels;
   recsys__head head;
-  recsys__fit fit;
+  recsys__fitting fit;
   recsys__epoch_losses history[60];
   uint32_t stop_after; /* epochs; 0: never */
   int calls;
@@ -184,23 +184,23 @@ static void start(run *r, uint32_t threads) {
   ck_assert_int_eq(recsys__head_init(&r->head, 2, 32, 1, false, 50, false, 9, NULL), RECSYS_OK);
   r->head.threads = threads;
   r->head.dropout = 0.1;
-  r->fit = (recsys__fit){.threads = threads,
-                         .epochs = 60,
-                         .patience = 20,
-                         .batch = 50,
-                         .rate = 0.2,
-                         .seed = 4,
-                         .optimiser = {.momentum = 0.9},
-                         .head = &r->head,
-                         .features = {.context = &r->data, .read = read_rings},
-                         .targets = {.labels = &r->labels, .weights = ones},
-                         .training = r->data.order,
-                         .training_count = 300,
-                         .validation = r->data.order + 300,
-                         .validation_count = 100,
-                         .progress = watch,
-                         .user = r,
-                         .history = r->history};
+  r->fit = (recsys__fitting){.threads = threads,
+                             .epochs = 60,
+                             .patience = 20,
+                             .batch = 50,
+                             .rate = 0.2,
+                             .seed = 4,
+                             .optimiser = {.momentum = 0.9},
+                             .head = &r->head,
+                             .features = {.context = &r->data, .read = read_rings},
+                             .targets = {.labels = &r->labels, .weights = ones},
+                             .training = r->data.order,
+                             .training_count = 300,
+                             .validation = r->data.order + 300,
+                             .validation_count = 100,
+                             .progress = watch,
+                             .user = r,
+                             .history = r->history};
 }
 
 START_TEST(a_hidden_layer_learns_rings) {
@@ -251,19 +251,19 @@ START_TEST(rows_are_reproduced) {
     for (size_t k = 0; k < 3; k++)
       rows[3 * i + k] = 5 * (r.data.x[i][0] * (k == 0) + r.data.x[i][1] * (k == 1) + r.data.x[i][0] * (k == 2));
   ck_assert_int_eq(recsys__head_init(&r.head, 2, 0, 3, true, 50, false, 2, NULL), RECSYS_OK);
-  r.fit = (recsys__fit){.threads = 1,
-                        .epochs = 60,
-                        .batch = 50,
-                        .rate = 0.02,
-                        .optimiser = {.kind = RECSYS_OPTIMISER_ADAMW},
-                        .head = &r.head,
-                        .features = {.context = &r.data, .read = read_rings},
-                        .targets = {.rows = rows},
-                        .training = r.data.order,
-                        .training_count = 300,
-                        .validation = r.data.order + 300,
-                        .validation_count = 100,
-                        .history = r.history};
+  r.fit = (recsys__fitting){.threads = 1,
+                            .epochs = 60,
+                            .batch = 50,
+                            .rate = 0.02,
+                            .optimiser = {.kind = RECSYS_OPTIMISER_ADAMW},
+                            .head = &r.head,
+                            .features = {.context = &r.data, .read = read_rings},
+                            .targets = {.rows = rows},
+                            .training = r.data.order,
+                            .training_count = 300,
+                            .validation = r.data.order + 300,
+                            .validation_count = 100,
+                            .history = r.history};
   ck_assert_int_eq(recsys__fit_run(&r.fit, &error), RECSYS_OK);
   ck_assert_double_lt(r.fit.best_loss, 1e-4);
   recsys__head_free(&r.head);

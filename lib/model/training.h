@@ -1,0 +1,86 @@
+/* One call of recsys_model_train: what it was given, and what its steps leave to each other. */
+#ifndef RECSYS_MODEL_TRAINING_H
+#define RECSYS_MODEL_TRAINING_H
+
+#include "model/cache.h"
+#include "model/model.h"
+#include "train/fit.h"
+
+/* The losses of one phase. */
+typedef struct recsys__course {
+  recsys__epoch_losses *epochs;
+  uint32_t count, best; /* epochs done; the best, from 1 */
+} recsys__course;
+
+typedef struct recsys__training {
+  recsys_model *model;
+  const char *path;
+  char *epoch_path;
+  const recsys_image *images;
+  size_t n, dim;
+  recsys_train_options options; /* with defaults in */
+  recsys__model_head *head;     /* of the model to be */
+  recsys__labels labels;
+  const recsys_label *names;
+
+  recsys_status *statuses; /* n */
+  size_t failed;
+  recsys_error first_failure;
+  recsys__digest *digests;
+  uint32_t *groups; /* the first picture with the same content */
+  recsys__cache cache;
+  uint32_t *handles; /* of rows in the cache */
+  uint32_t *used;    /* pictures that take part */
+  size_t used_count;
+  int32_t *parts;      /* n; negative: takes no part */
+  char key[65];        /* digest of data, settings and network */
+  float *mean, *scale; /* features are (row - mean) * scale */
+  float *weights;      /* of labels */
+  float *scores;       /* n x labels: of pictures that were held out */
+  int32_t *held;       /* n: the part that a score's threshold must not come from; -1: no score */
+  uint32_t *order;     /* room for n examples: training first, then validation */
+  size_t training_count, validation_count;
+  recsys__course *courses; /* of each phase: the folds, stage one, stage two */
+  recsys__epoch_losses *course_epochs;
+  size_t course_room; /* epochs of all courses */
+
+  /* The fit under way. */
+  recsys__head net_head;
+  recsys__fitting fit;
+  uint32_t phase;        /* 0..folds-1: that fold; folds: stage one; folds + 1: stage two */
+  recsys__tensors saved; /* the epoch file, until its phase has begun */
+  uint32_t saved_phase;
+  double saved_at; /* seconds, of the last epoch file */
+} recsys__training;
+
+/* -- features.c: reading, hashing and embedding the pictures */
+
+recsys_status recsys__training_hash(recsys__training *t, recsys_error *error);
+recsys_status recsys__training_features(recsys__training *t, recsys_error *error);
+/* Standardisation from the examples that are trained on; then rows for a fit. */
+recsys_status recsys__training_standardise(recsys__training *t, recsys_error *error);
+recsys_status recsys__training_read(void *context, const uint32_t *examples, size_t n, bool learning, uint64_t epoch,
+                                    size_t first, float *rows, recsys_error *error);
+
+/* -- stages.c */
+
+/* The parts of the pictures, as asked for or stratified. */
+recsys_status recsys__training_divide(recsys__training *t, recsys_error *error);
+/* Cross-validation where it is asked for, then the head on the features; scores of held-out pictures. */
+recsys_status recsys__training_stage_one(recsys__training *t, recsys_error *error);
+
+/* -- epochs.c: the file that lets training go on */
+
+/* Reads the file, if there is one of this training; scores and courses are then as it holds them. */
+recsys_status recsys__epochs_begin(recsys__training *t, recsys_error *error);
+/* Runs the fit of phase t->phase, or what is left of it, and files its course. */
+recsys_status recsys__epochs_run(recsys__training *t, recsys_error *error);
+/* Is phase t->phase already over, by the file? */
+bool recsys__epochs_over(const recsys__training *t);
+
+/* -- result.c: thresholds and metrics, the report, the file */
+
+/* Thresholds and metrics from the held-out scores, the report, and the file with the weights of `base` and the head. */
+recsys_status recsys__training_finish(recsys__training *t, recsys__net *base, recsys_error *error);
+
+#endif
