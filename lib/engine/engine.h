@@ -45,6 +45,18 @@ typedef struct recsys_engine_net_info {
   char detail[96]; /* for people: kernels, layout */
 } recsys_engine_net_info;
 
+/* Training: the engine makes rows and gradients, the library owns the weights and moves them. */
+typedef struct recsys_engine_training {
+  uint32_t struct_size;
+  uint32_t threads;       /* > 0 */
+  const char *device;     /* as above */
+  uint32_t output;        /* the operation whose rows are learned from */
+  uint32_t reserved;      /* zero */
+  const uint8_t *trained; /* per weight: 1, its gradient is wanted; all others stay as they are */
+} recsys_engine_training;
+
+typedef struct recsys_engine_trainer recsys_engine_trainer;
+
 /* What an engine gives to the library. Every function may be called from one thread at a time only (the library sees to
  * it) and from the same thread always: the engine's own. */
 typedef struct recsys_engine {
@@ -64,6 +76,19 @@ typedef struct recsys_engine {
   recsys_status (*run)(recsys_engine_net *net, const float *input, uint64_t n, uint64_t output, float *rows,
                        recsys_error *error);
   void (*unload)(recsys_engine_net *net);
+
+  /* Here the network and its weights stay the library's until untrain: every run reads the weights as they are then.
+   * Batch norms use their running statistics, dropout does nothing. */
+  recsys_status (*train)(recsys_engine_trainer **trainer, const recsys_network *network,
+                         const recsys_engine_training *options, recsys_error *error);
+  /* n pictures to n rows, as run has it; learn: a backward of the same n follows. */
+  recsys_status (*forward)(recsys_engine_trainer *trainer, const float *input, uint64_t n, uint32_t learn, float *rows,
+                           recsys_error *error);
+  /* From the loss's derivative towards the rows to that towards every trained weight: gradients[i] has as many floats
+   * as weight i and is overwritten; NULL for weights that are not trained. */
+  recsys_status (*backward)(recsys_engine_trainer *trainer, const float *rows, float *const *gradients,
+                            recsys_error *error);
+  void (*untrain)(recsys_engine_trainer *trainer);
 } recsys_engine;
 
 /* Returns the engine's table, even when `abi` is not its own (the library compares the tables' abi), or NULL with a

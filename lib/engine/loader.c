@@ -15,15 +15,8 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "base/thread.h"
+#include "engine/opened.h"
 #include "engine/search.h"
-#include "engine/worker.h"
-
-struct recsys__engine {
-  char *path; /* resolved */
-  const recsys_engine *table;
-  recsys__worker worker;
-  struct recsys__engine *next;
-};
 
 /* All engines of this process. A forked child has a registry of its own: the parent's threads do not exist there, and
  * its mutex may have been held by one of them. */

@@ -5,6 +5,8 @@
 #ifndef RECSYS_ENGINE_LOADER_H
 #define RECSYS_ENGINE_LOADER_H
 
+#include <stdbool.h>
+
 #include "engine/engine.h"
 
 /* An opened engine. It stays for the life of the process: shared by all models, never closed. */
@@ -34,6 +36,17 @@ const recsys_engine_net_info *recsys__loaded_info(const recsys__loaded *loaded);
 recsys_status recsys__loaded_start(recsys__loaded *loaded, const float *input, uint64_t n, uint64_t output, float *rows,
                                    recsys_error *error);
 recsys_status recsys__loaded_wait(recsys__loaded *loaded, recsys_error *error);
+
+/* A network under training, with every call on the engine's thread. `network` and its weights stay the caller's, until
+ * recsys__trainer_close. A process that was forked since: RECSYS_EFORKED. */
+typedef struct recsys__trainer recsys__trainer;
+recsys_status recsys__trainer_open(recsys__trainer **trainer, recsys__engine *engine, const recsys_network *network,
+                                   const recsys_engine_training *options, recsys_error *error);
+recsys_status recsys__trainer_forward(recsys__trainer *trainer, const float *input, uint64_t n, bool learn, float *rows,
+                                      recsys_error *error);
+recsys_status recsys__trainer_backward(recsys__trainer *trainer, const float *rows, float *const *gradients,
+                                       recsys_error *error);
+void recsys__trainer_close(recsys__trainer *trainer); /* NULL allowed */
 
 /* Unloads on the engine's thread. What a fork has inherited is left alone. NULL allowed. */
 void recsys__loaded_close(recsys__loaded *loaded);

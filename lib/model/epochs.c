@@ -47,7 +47,7 @@ static void find_key(recsys__training *t) {
 /* -- tensors */
 
 typedef struct state {
-  double facts[FACTS]; /* phase, epoch, best epoch, best loss, steps; of the fit under way */
+  double facts[FACTS]; /* phase; of the fit under way: epoch, best epoch, best loss, steps, is a best known */
   recsys__tensor list[4 * MAX_PARAMETERS + STATES];
   char names[4 * MAX_PARAMETERS][96];
   size_t count;
@@ -90,7 +90,8 @@ static recsys_status save(recsys__training *t, recsys_error *error) {
   for (uint32_t p = 0, at = 0; p < t->options.folds + 2; p++)
     at += (uint32_t)snprintf(counts + at, sizeof counts - at, "%u %u ", t->courses[p].count, t->courses[p].best);
   const recsys__fitting *fit = &t->fit;
-  const double facts[FACTS] = {t->phase, fit->epoch, fit->best_epoch, fit->best_loss, (double)fit->optimiser.steps};
+  const double facts[FACTS] = {
+      t->phase, fit->epoch, fit->best_epoch, fit->best_loss, (double)fit->optimiser.steps, fit->best_known};
   memcpy(s->facts, facts, sizeof facts);
   list_state(t, s);
   const struct recsys__metadata metadata[2] = {{"recsys.training", t->key}, {"recsys.courses", counts}};
@@ -177,6 +178,7 @@ static bool resume(recsys__training *t) {
     t->fit.best_epoch = (uint32_t)s->facts[2];
     t->fit.best_loss = s->facts[3];
     t->fit.optimiser.steps = (uint64_t)s->facts[4];
+    t->fit.best_known = s->facts[5] != 0;
     good = t->fit.epoch <= t->fit.epochs;
   }
   recsys__free(s);

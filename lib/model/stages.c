@@ -165,7 +165,7 @@ static recsys_status start_fit(recsys__training *t, uint32_t phase, uint32_t epo
 }
 
 /* The scores of the pictures that the fit has validated on. */
-static recsys_status keep_scores(recsys__training *t, recsys_error *error) {
+recsys_status recsys__training_keep_scores(recsys__training *t, recsys_error *error) {
   size_t count = t->labels.count, n = t->validation_count;
   float *scores = recsys__alloc(n, count * sizeof *scores);
   recsys_status status = scores != NULL ? recsys__fit_scores(&t->fit, t->fit.validation, n, scores, error)
@@ -189,7 +189,7 @@ static recsys_status run_fold(recsys__training *t, uint32_t fold, recsys_error *
   if (status == RECSYS_OK && !recsys__epochs_over(t)) {
     status = recsys__epochs_run(t, error);
     if (status == RECSYS_OK)
-      status = keep_scores(t, error);
+      status = recsys__training_keep_scores(t, error);
   }
   return status;
 }
@@ -207,8 +207,9 @@ recsys_status recsys__training_stage_one(recsys__training *t, recsys_error *erro
   order_examples(t, o->folds != 0 ? -1 : 1);
   recsys_status status = check_labels(t, error);
   if (status == RECSYS_OK)
-    status = recsys__head_init(&t->net_head, t->dim, (size_t)o->hidden, t->labels.count, false, o->batch,
-                               o->fine_tune_blocks != 0, o->seed, error);
+    status = recsys__head_init(&t->net_head, t->dim, (size_t)o->hidden, t->labels.count, false,
+                               o->batch > o->fine_tune_batch ? o->batch : o->fine_tune_batch, o->fine_tune_blocks != 0,
+                               o->seed, error);
   for (uint32_t fold = 0; status == RECSYS_OK && fold < o->folds; fold++)
     status = run_fold(t, fold, error);
   if (status != RECSYS_OK)
@@ -220,7 +221,7 @@ recsys_status recsys__training_stage_one(recsys__training *t, recsys_error *erro
   if (status == RECSYS_OK && !recsys__epochs_over(t)) {
     status = recsys__epochs_run(t, error);
     if (status == RECSYS_OK && t->validation_count > 0)
-      status = keep_scores(t, error);
+      status = recsys__training_keep_scores(t, error);
   }
   return status;
 }

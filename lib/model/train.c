@@ -178,6 +178,8 @@ static recsys_status train(recsys__training *t, recsys_error *error) {
     status = recsys__epochs_begin(t, error);
   if (status == RECSYS_OK)
     status = recsys__training_stage_one(t, error);
+  if (status == RECSYS_OK && t->options.fine_tune_blocks != 0)
+    status = recsys__training_stage_two(t, &base, error);
   if (status == RECSYS_OK)
     status = recsys__training_finish(t, &base, error);
   if (status == RECSYS_OK)

@@ -69,6 +69,44 @@ recsys_status recsys__training_divide(recsys__training *t, recsys_error *error);
 /* Cross-validation where it is asked for, then the head on the features; scores of held-out pictures. */
 recsys_status recsys__training_stage_one(recsys__training *t, recsys_error *error);
 
+recsys_status recsys__training_keep_scores(recsys__training *t, recsys_error *error);
+
+/* -- pictures.c: pictures as the input of a network under training */
+
+typedef struct recsys__picture_source {
+  const recsys_model *model; /* whose recipe and limits apply */
+  const recsys_image *images;
+  recsys__trainer *trainer;
+  const recsys__net *net;
+  size_t room, dim; /* pictures of a batch; floats of a row */
+  uint64_t seed;
+  bool vary;
+  float *input, *outer; /* a batch of pictures; the derivative towards the raw rows */
+  recsys_status *statuses;
+  recsys_error *errors;
+  float **gradients; /* of every weight; NULL: not trained */
+  recsys__parameter *parameters;
+  size_t parameter_count;
+  const float *mean, *scale; /* rows are standardised by these; NULL: as they are */
+  /* The batch under way. */
+  const uint32_t *examples;
+  size_t first;
+  uint64_t epoch;
+  bool learning;
+} recsys__picture_source;
+
+/* Trains the marked weights of `net`, whose memory it changes, for rows of operation `op`. */
+recsys_status recsys__pictures_open(recsys__picture_source *s, recsys__net *net, uint32_t op, const uint8_t *trained,
+                                    size_t room, recsys_error *error);
+void recsys__pictures_close(recsys__picture_source *s);
+/* What a fit needs. */
+recsys__features recsys__pictures_features(recsys__picture_source *s);
+
+/* -- fine_tune.c */
+
+/* Stage two, where it is asked for: changes weights of `base`, and the head. */
+recsys_status recsys__training_stage_two(recsys__training *t, recsys__net *base, recsys_error *error);
+
 /* -- epochs.c: the file that lets training go on */
 
 /* Reads the file, if there is one of this training; scores and courses are then as it holds them. */

@@ -75,6 +75,11 @@ recsys_weight *recsys__net_weight(recsys__net *net, const char *name); /* NULL: 
 recsys_status recsys__net_set(recsys__net *net, const char *name, const float *values, recsys_error *error);
 uint64_t recsys__weight_values(const recsys_weight *weight);
 
+/* trained[weight_count] = 1 for weights and biases of the last `blocks` blocks that operation `op` depends on (not for
+ * the statistics of batch norms); *found: how many there are. */
+recsys_status recsys__net_last_blocks(const recsys__net *net, uint32_t op, uint32_t blocks, uint8_t *trained,
+                                      uint32_t *found, recsys_error *error);
+
 /* How pixels become input. */
 typedef enum { RECSYS__FIT_SHORT_SIDE = 0, RECSYS__FIT_STRETCH = 1 } recsys__fit;
 typedef struct recsys__recipe {
@@ -96,5 +101,14 @@ const recsys__recipe *recsys__recipe_at(size_t index);
 /* One picture to height x width x channels floats, channels last, of the network's input size. */
 recsys_status recsys__recipe_apply(const recsys__recipe *recipe, const recsys__pixels *pixels, uint32_t height,
                                    uint32_t width, float *out, recsys_error *error);
+
+/* A variation of a picture, for training: the crop's place (0..1 of the room there is, down and across; the centre is
+ * 0.5) and whether it is mirrored. A recipe without a margin around its crop gets one of 8/7. */
+typedef struct recsys__variation {
+  double down, across;
+  bool mirrored;
+} recsys__variation;
+recsys_status recsys__recipe_vary(const recsys__recipe *recipe, const recsys__pixels *pixels, uint32_t height,
+                                  uint32_t width, const recsys__variation *variation, float *out, recsys_error *error);
 
 #endif

@@ -109,23 +109,30 @@ static void write_pixel(const recsys__recipe *recipe, float table[3][256], const
     out[c] = table[c][rgb[recipe->bgr ? 2 - c : c]];
 }
 
+/* The start of a crop anywhere in the room there is; a picture that is smaller stays in the middle. */
+static int64_t varied_start(uint64_t size, uint32_t crop, double place) {
+  return size > crop ? (int64_t)(place * (double)(size - crop) + 0.5) : crop_start(size, crop);
+}
+
 /* Crops the resized picture to the input; what lies outside of it is black. */
 static void write_input(const recsys__recipe *recipe, const uint8_t *resized, const uint64_t size[2],
-                        const uint32_t input[2], float *out) {
+                        const uint32_t input[2], const recsys__variation *v, float *out) {
   static const uint8_t black[3] = {0, 0, 0};
   float table[3][256] = {{0}};
   make_table(recipe, table);
-  int64_t top = crop_start(size[0], input[0]), left = crop_start(size[1], input[1]);
+  int64_t top = v ? varied_start(size[0], input[0], v->down) : crop_start(size[0], input[0]);
+  int64_t left = v ? varied_start(size[1], input[1], v->across) : crop_start(size[1], input[1]);
+  bool mirrored = v != NULL && v->mirrored;
   for (int64_t y = 0; y < input[0]; y++)
     for (int64_t x = 0; x < input[1]; x++, out += recipe->channels) {
-      int64_t row = y + top, column = x + left;
+      int64_t row = y + top, column = (mirrored ? input[1] - 1 - x : x) + left;
       bool inside = row >= 0 && row < (int64_t)size[0] && column >= 0 && column < (int64_t)size[1];
       write_pixel(recipe, table, inside ? resized + ((uint64_t)row * size[1] + (uint64_t)column) * 3 : black, out);
     }
 }
 
-recsys_status recsys__recipe_apply(const recsys__recipe *recipe, const recsys__pixels *pixels, uint32_t height,
-                                   uint32_t width, float *out, recsys_error *error) {
+static recsys_status apply(const recsys__recipe *recipe, const recsys__pixels *pixels, uint32_t height, uint32_t width,
+                           const recsys__variation *variation, float *out, recsys_error *error) {
   if (pixels->data == NULL || pixels->width == 0 || pixels->height == 0)
     return recsys__fail(error, RECSYS_EINVAL, 0, "the picture has no pixels");
   const uint32_t input[2] = {height, width};
@@ -141,9 +148,22 @@ recsys_status recsys__recipe_apply(const recsys__recipe *recipe, const recsys__p
   recsys_status status =
       recsys__image_resize(pixels, (uint32_t)size[1], (uint32_t)size[0], recipe->filter, resized, error);
   if (status == RECSYS_OK) {
-    write_input(recipe, resized, size, input, out);
+    write_input(recipe, resized, size, input, variation, out);
     status = recsys__ok(error);
   }
   recsys__free(resized);
   return status;
+}
+
+recsys_status recsys__recipe_apply(const recsys__recipe *recipe, const recsys__pixels *pixels, uint32_t height,
+                                   uint32_t width, float *out, recsys_error *error) {
+  return apply(recipe, pixels, height, width, NULL, out, error);
+}
+
+recsys_status recsys__recipe_vary(const recsys__recipe *recipe, const recsys__pixels *pixels, uint32_t height,
+                                  uint32_t width, const recsys__variation *variation, float *out, recsys_error *error) {
+  recsys__recipe wider = *recipe;
+  if (wider.resize == 0)
+    wider.resize = (height < width ? height : width) * 8 / 7;
+  return apply(&wider, pixels, height, width, variation, out, error);
 }

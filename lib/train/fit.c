@@ -198,8 +198,9 @@ static recsys_status run_epoch(recsys__fitting *fit, uint32_t *order, double *me
 }
 
 static void keep_best(recsys__fitting *fit, double loss, recsys__parameter *const *all, size_t count) {
-  if (fit->best_epoch != 0 && !(loss < fit->best_loss))
+  if (fit->best_known && !(loss < fit->best_loss))
     return;
+  fit->best_known = true;
   fit->best_loss = loss;
   fit->best_epoch = fit->epoch;
   for (size_t i = 0; i < count; i++)

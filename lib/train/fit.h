@@ -62,6 +62,7 @@ typedef struct recsys__fitting {
   /* The state: zero, or as a file gave it. */
   uint32_t epoch, best_epoch; /* whole epochs done; the one with the least validation loss, from 1 */
   double best_loss;
+  bool best_known;               /* set with best_loss before: as good as the parameters already are */
   recsys__epoch_losses *history; /* of `epochs`; the caller's */
 } recsys__fitting;
 

@@ -6,6 +6,7 @@
  *   abi, short, null           the table has another abi, is too short, is not there
  *   load-error, load-memory    loading fails
  *   run-error, run-memory      running fails (run-error:3 from the third run of a network on)
+ *   backward-error             no gradient can be had
  *   slow                       a run takes 50 ms
  *   bfloat16                   offers bfloat16: ten times as fast as float32 and right to 8 bits
  *   bfloat16-wrong, -slow, -broken   the same, but far off, no faster, or failing to run
@@ -173,8 +174,71 @@ static void unload(recsys_engine_net *net) {
   host->free(net);
 }
 
-static recsys_engine table = {sizeof table, RECSYS_ENGINE_ABI, "fake", "0.9", supports_bfloat16, load, info, run,
-                              unload};
+/* -- training: rows as above, from which nothing can be learned */
+
+struct recsys_engine_trainer {
+  recsys_engine_net *net;
+  uint64_t sizes[512];
+  uint32_t weights;
+};
+
+static recsys_status train(recsys_engine_trainer **out, const recsys_network *network,
+                           const recsys_engine_training *options, recsys_error *error) {
+  const uint32_t output = options->output;
+  const recsys_engine_options usual = {.struct_size = sizeof usual,
+                                       .precision = RECSYS_PRECISION_FLOAT32,
+                                       .threads = options->threads,
+                                       .device = options->device,
+                                       .outputs = &output,
+                                       .output_count = 1};
+  recsys_engine_trainer *trainer = host->alloc(64, sizeof *trainer);
+  if (trainer == NULL)
+    return fail(error, RECSYS_ENOMEM, "no memory");
+  recsys_status status = load(&trainer->net, network, &usual, error);
+  if (status != RECSYS_OK) {
+    host->free(trainer);
+    return status;
+  }
+  trainer->weights = network->weight_count;
+  for (uint32_t i = 0; i < network->weight_count && i < 512; i++) {
+    trainer->sizes[i] = options->trained[i];
+    for (uint32_t k = 0; k < network->weights[i].rank; k++)
+      trainer->sizes[i] *= network->weights[i].shape[k];
+  }
+  *out = trainer;
+  return RECSYS_OK;
+}
+
+static recsys_status forward(recsys_engine_trainer *trainer, const float *input, uint64_t n, uint32_t learn,
+                             float *rows, recsys_error *error) {
+  const recsys_engine_net *net = trainer->net;
+  (void)learn;
+  if (misused())
+    return fail(error, RECSYS_EINTERNAL, "called from a wrong thread");
+  for (uint64_t i = 0; i < n; i++)
+    make_row(net, input + i * net->height * net->width * net->channels, 0, rows + i * net->sizes[0]);
+  return RECSYS_OK;
+}
+
+static recsys_status backward(recsys_engine_trainer *trainer, const float *rows, float *const *gradients,
+                              recsys_error *error) {
+  (void)rows;
+  if (mode("backward-error"))
+    return fail(error, RECSYS_EENGINE, "the framework failed");
+  for (uint32_t i = 0; i < trainer->weights; i++)
+    if (trainer->sizes[i] != 0)
+      memset(gradients[i], 0, trainer->sizes[i] * sizeof **gradients);
+  return RECSYS_OK;
+}
+
+static void untrain(recsys_engine_trainer *trainer) {
+  unload(trainer->net);
+  host->free(trainer);
+}
+
+static recsys_engine table = {
+    sizeof table, RECSYS_ENGINE_ABI, "fake",   "0.9",  supports_bfloat16, load, info, run, unload,
+    train,        forward,           backward, untrain};
 
 const recsys_engine *recsys_engine_entry(uint32_t abi, const recsys_host *given, recsys_error *error) {
   host = given;

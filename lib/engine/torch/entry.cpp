@@ -12,12 +12,17 @@
 
 #include "engine/torch/guard.h"
 #include "engine/torch/net.h"
+#include "engine/torch/train.h"
 
 /* Weak, so that it is the one of whichever OpenMP libtorch itself has brought, and NULL where it has none. */
 extern "C" void omp_set_num_threads(int) __attribute__((weak));
 
 struct recsys_engine_net {
   recsys_torch::Net net;
+};
+
+struct recsys_engine_trainer {
+  recsys_torch::Trainer trainer;
 };
 
 namespace recsys_torch {
@@ -83,8 +88,59 @@ static void unload(recsys_engine_net *net) noexcept {
   });
 }
 
-static const recsys_engine table = {
-    sizeof(recsys_engine), RECSYS_ENGINE_ABI, "torch", TORCH_VERSION, supports_bfloat16, load_net, info, run, unload};
+static recsys_status train(recsys_engine_trainer **out, const recsys_network *network,
+                           const recsys_engine_training *options, recsys_error *error) noexcept {
+  return guard(error, [&] {
+    *out = nullptr;
+    use_threads(options->threads);
+    auto trainer = std::make_unique<recsys_engine_trainer>();
+    recsys_status status = start_training(trainer->trainer, *network, *options, error);
+    if (status == RECSYS_OK)
+      *out = trainer.release();
+    return status;
+  });
+}
+
+static recsys_status forward(recsys_engine_trainer *trainer, const float *input, uint64_t n, uint32_t learn,
+                             float *rows, recsys_error *error) noexcept {
+  return guard(error, [&] {
+    at::NoTF32Guard exact;
+    use_threads(trainer->trainer.threads);
+    trainer->trainer.forward(input, static_cast<int64_t>(n), learn != 0, rows);
+    return static_cast<recsys_status>(RECSYS_OK);
+  });
+}
+
+static recsys_status backward(recsys_engine_trainer *trainer, const float *rows, float *const *gradients,
+                              recsys_error *error) noexcept {
+  return guard(error, [&] {
+    at::NoTF32Guard exact;
+    use_threads(trainer->trainer.threads);
+    trainer->trainer.backward(rows, gradients);
+    return static_cast<recsys_status>(RECSYS_OK);
+  });
+}
+
+static void untrain(recsys_engine_trainer *trainer) noexcept {
+  guard(nullptr, [&] {
+    delete trainer;
+    return static_cast<recsys_status>(RECSYS_OK);
+  });
+}
+
+static const recsys_engine table = {sizeof(recsys_engine),
+                                    RECSYS_ENGINE_ABI,
+                                    "torch",
+                                    TORCH_VERSION,
+                                    supports_bfloat16,
+                                    load_net,
+                                    info,
+                                    run,
+                                    unload,
+                                    train,
+                                    forward,
+                                    backward,
+                                    untrain};
 
 } // namespace recsys_torch
 

@@ -26,7 +26,7 @@ static recsys_op op_at(const recsys_network &network, uint32_t index) {
   return op;
 }
 
-static at::Tensor weight_at(const recsys_network &network, int32_t index) {
+at::Tensor weight_at(const recsys_network &network, int32_t index) {
   if (index < 0)
     return at::Tensor();
   recsys_weight weight{};
@@ -56,10 +56,10 @@ static recsys_status check_op(const recsys_network &network, uint32_t index, con
   return RECSYS_OK;
 }
 
-static recsys_status read_ops(Net &net, const recsys_network &network, recsys_error *error) {
-  net.layers.resize(network.op_count);
+recsys_status read_ops(std::vector<Layer> &layers, const recsys_network &network, recsys_error *error) {
+  layers.resize(network.op_count);
   for (uint32_t i = 0; i < network.op_count; i++) {
-    Layer &layer = net.layers[i];
+    Layer &layer = layers[i];
     layer.op = op_at(network, i);
     recsys_status status = check_op(network, i, layer.op, error);
     if (status != RECSYS_OK)
@@ -77,8 +77,10 @@ static void mark_needed(std::vector<bool> &needed, const std::vector<Layer> &lay
         needed[layers[i].op.inputs[k]] = true;
 }
 
-static Plan make_plan(const std::vector<Layer> &layers, const std::vector<bool> &needed, uint32_t output) {
+Plan make_plan(const std::vector<Layer> &layers, uint32_t output) {
   Plan plan;
+  std::vector<bool> needed(layers.size());
+  mark_needed(needed, layers, output);
   plan.output = output;
   std::vector<size_t> last(layers.size(), 0);
   for (uint32_t i = 0; i <= output; i++) {
@@ -106,7 +108,7 @@ static recsys_status make_plans(Net &net, const recsys_engine_options &options, 
     for (size_t i = 0; i < needed.size(); i++)
       net.layers[i].needed = net.layers[i].needed || needed[i];
     net.layers[output].uses++;
-    net.plans.push_back(make_plan(net.layers, needed, output));
+    net.plans.push_back(make_plan(net.layers, output));
   }
   for (const Layer &layer : net.layers)
     for (uint32_t k = 0; layer.needed && k < layer.op.input_count; k++)
@@ -216,10 +218,10 @@ static void choose_layout(Net &net, const recsys_network &network) {
   }
 }
 
-static recsys_status choose_device(Net &net, const char *name, recsys_error *error) {
+recsys_status choose_device(at::Device &device, const char *name, recsys_error *error) {
   bool automatic = name == nullptr || std::strcmp(name, "auto") == 0;
   if (automatic) {
-    net.device = at::hasCUDA() && at::getNumGPUs() > 0 ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU);
+    device = at::hasCUDA() && at::getNumGPUs() > 0 ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU);
     return RECSYS_OK;
   }
   if (std::strcmp(name, "cpu") == 0)
@@ -227,22 +229,22 @@ static recsys_status choose_device(Net &net, const char *name, recsys_error *err
   if (std::strncmp(name, "cuda", 4) != 0)
     return fail(error, RECSYS_EINVAL, "device '%.40s' is unknown: use auto, cpu, cuda or cuda:N", name);
   try {
-    net.device = at::Device(std::string(name));
+    device = at::Device(std::string(name));
   } catch (const c10::Error &) {
     return fail(error, RECSYS_EINVAL, "device '%.40s' is unknown: use auto, cpu, cuda or cuda:N", name);
   }
-  if (!net.device.has_index())
-    net.device = at::Device(at::kCUDA, 0);
-  if (!at::hasCUDA() || static_cast<size_t>(net.device.index()) >= at::getNumGPUs())
+  if (!device.has_index())
+    device = at::Device(at::kCUDA, 0);
+  if (!at::hasCUDA() || static_cast<size_t>(device.index()) >= at::getNumGPUs())
     return fail(error, RECSYS_ENOENGINE, "device '%.40s' is not here: %s", name,
                 at::hasCUDA() ? "there are fewer GPUs" : "this libtorch is built without CUDA; use device \"cpu\"");
   return RECSYS_OK;
 }
 
 recsys_status load(Net &net, const recsys_network &network, const recsys_engine_options &options, recsys_error *error) {
-  recsys_status status = choose_device(net, options.device, error);
+  recsys_status status = choose_device(net.device, options.device, error);
   if (status == RECSYS_OK)
-    status = read_ops(net, network, error);
+    status = read_ops(net.layers, network, error);
   if (status == RECSYS_OK)
     status = make_plans(net, options, error);
   if (status != RECSYS_OK)

@@ -45,6 +45,12 @@ struct Net {
 /* Result of one operation (ops.cpp). `x` holds the activations so far; what may be overwritten is decided here. */
 at::Tensor run_layer(const Net &net, uint32_t index, std::vector<at::Tensor> &x, const at::Tensor &input);
 
+/* Operations and weights of a network by index, checked (load.cpp). A weight is the library's memory. */
+at::Tensor weight_at(const recsys_network &network, int32_t index);
+recsys_status read_ops(std::vector<Layer> &layers, const recsys_network &network, recsys_error *error);
+recsys_status choose_device(at::Device &device, const char *name, recsys_error *error);
+Plan make_plan(const std::vector<Layer> &layers, uint32_t output);
+
 /* Builds the layers, chooses the layout and tries it out (load.cpp). */
 recsys_status load(Net &net, const recsys_network &network, const recsys_engine_options &options, recsys_error *error);
 
