@@ -1,0 +1,82 @@
+/*
+ * drawings DIR COUNT [SEED]: draws pictures like those of a shop, as many as wanted, for teaching a small network what
+ * a large one sees (docs/networks.md, "mini"). The same seed gives the same pictures.
+ */
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "../catalogue/write.h"
+#include "scenes.h"
+
+/* White, nearly white, a colour, or something uneven. */
+static void paint_ground(canvas *c, dice *d) {
+  unsigned kind = dice_below(d, 10);
+  double shade = dice_real(d, 0.86, 1);
+  colour plain = kind < 6   ? (colour){1, 1, 1}
+                 : kind < 8 ? (colour){shade, shade, shade}
+                            : brush_colour(d),
+         other = brush_colour(d);
+  uint64_t seed = dice_roll(d);
+  double scale = dice_real(d, 20, 120);
+  for (int i = 0; i < SIDE * SIDE; i++)
+    c->pixels[i] =
+        kind < 9 ? plain
+                 : brush_mix(plain, other, 0.5 + 0.5 * brush_noise(seed, (i % SIDE) / scale, (int)(i / SIDE) / scale));
+}
+
+static placement choose_placement(dice *d) {
+  double scale = dice_real(d, 0.75, 1.25);
+  int mirrored = (int)dice_below(d, 2);
+  return (placement){.size = SIDE,
+                     .scale_x = (mirrored ? -1 : 1) * scale * dice_real(d, 0.85, 1.15),
+                     .scale_y = scale * dice_real(d, 0.9, 1.1),
+                     .angle = dice_below(d, 4) ? dice_real(d, -0.06, 0.06) : dice_real(d, -0.5, 0.5),
+                     .shift_x = dice_real(d, -0.06, 0.06) * SIDE,
+                     .shift_y = dice_real(d, -0.06, 0.06) * SIDE};
+}
+
+static uint8_t byte(double value) {
+  return (uint8_t)(255 * fmin(1, fmax(0, value)) + 0.5);
+}
+
+/* Light, contrast and a little noise of the camera. */
+static void develop(const canvas *c, dice *d, uint8_t *rgba) {
+  double gain = dice_real(d, 0.9, 1.08), gamma = dice_real(d, 0.85, 1.2), noise = dice_real(d, 0, 0.02);
+  for (int i = 0; i < SIDE * SIDE; i++) {
+    double grain = noise * dice_real(d, -1, 1);
+    rgba[4 * i] = byte(gain * pow(fmax(0, c->pixels[i].r), gamma) + grain);
+    rgba[4 * i + 1] = byte(gain * pow(fmax(0, c->pixels[i].g), gamma) + grain);
+    rgba[4 * i + 2] = byte(gain * pow(fmax(0, c->pixels[i].b), gamma) + grain);
+    rgba[4 * i + 3] = 255;
+  }
+}
+
+int main(int argc, char **argv) {
+  long count = argc > 2 ? strtol(argv[2], NULL, 10) : 0;
+  uint64_t seed = argc > 3 ? strtoull(argv[3], NULL, 10) : 1;
+  canvas *c = calloc(1, sizeof *c);
+  uint8_t *rgba = malloc((size_t)SIDE * SIDE * 4);
+  char path[4096];
+  if (count < 1 || !c || !rgba)
+    return fprintf(stderr, "usage: drawings DIR COUNT [SEED]\n"), 2;
+  if (mkdir(argv[1], 0777) && errno != EEXIST)
+    return fprintf(stderr, "%s: %s\n", argv[1], strerror(errno)), 1;
+  for (long i = 0; i < count; i++) {
+    dice d = {seed * 1000003 + (uint64_t)i};
+    memset(c->alpha, 0, sizeof c->alpha);
+    paint_ground(c, &d);
+    c->where = choose_placement(&d);
+    scenes_draw(c, &d);
+    develop(c, &d, rgba);
+    snprintf(path, sizeof path, "%s/%06ld.jpg", argv[1], i);
+    if (!write_picture(path, JPEG_BASELINE, rgba, SIDE))
+      return fprintf(stderr, "%s could not be written\n", path), 1;
+  }
+  free(rgba);
+  free(c);
+  return 0;
+}

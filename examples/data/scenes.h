@@ -1,0 +1,11 @@
+/* Drawings of the things that shops photograph: people in clothes, garments, shoes, bags, small goods; and of nothing
+ * in particular. */
+#ifndef SCENES_H
+#define SCENES_H
+
+#include "brush.h"
+
+/* Draws one scene on the ground that the canvas holds. */
+void scenes_draw(canvas *c, dice *d);
+
+#endif
