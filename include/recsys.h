@@ -192,8 +192,8 @@ RECSYS_API recsys_status recsys_model_open(recsys_model **model, const char *pat
                                            recsys_error *error);
 
 /** Makes a network of a known architecture ("vgg16", "vgg19", "resnet18/34/50/101/152", "googlenet", "googlenet_bn",
- * "alexnet", "zfnet", "lenet5", "squeezenet1_1") with random weights (He et al. 2015) from options->seed, the same on
- * every machine. Untrained: its features tell colour and coarse pattern apart, nothing more. */
+ * "alexnet", "zfnet", "lenet5", "squeezenet1_1", "mini") with random weights (He et al. 2015) from options->seed, the
+ * same on every machine. Untrained: its features tell colour and coarse pattern apart, nothing more. */
 RECSYS_API recsys_status recsys_model_create(recsys_model **model, const char *architecture,
                                              const recsys_model_options *options, recsys_error *error);
 
@@ -292,8 +292,9 @@ typedef struct recsys_train_progress {
 typedef int (*recsys_train_progress_fn)(void *user, const recsys_train_progress *now);
 
 enum {
-  RECSYS_TRAIN_RESTART = 1,     /**< do not go on from an epoch file, begin anew */
-  RECSYS_TRAIN_RAW_FEATURES = 2 /**< do not standardise the features before the head */
+  RECSYS_TRAIN_RESTART = 1,      /**< do not go on from an epoch file, begin anew */
+  RECSYS_TRAIN_RAW_FEATURES = 2, /**< do not standardise the features before the head */
+  RECSYS_TRAIN_HALF = 4          /**< write the weights as 16-bit floats: half the file, values right to 0.05 % */
 };
 
 /** How to train. In every double here, 0 is the default and a negative value means 0. */
@@ -354,6 +355,21 @@ RECSYS_API recsys_status recsys_model_train(recsys_model *model, const char *pat
                                             const recsys_label *labels, size_t label_count, const int8_t *matrix,
                                             const recsys_train_options *options, recsys_status *statuses,
                                             recsys_error *error);
+
+/** Teaches a network what another one sees (knowledge distillation of embeddings): the weights of `model` up to its
+ * embedding layer learn to give rows whose cosines are those of the teacher's rows of the same pictures, and the model
+ * file goes to `path`. The loss is 1 - cosine between the teacher's row and a linear map of the student's, which is
+ * learned beside it and then made part of the layer; so the layer must be a dense one without an activation (such as
+ * "embedding" of architecture "mini"). All weights are trained from what they are (recsys_model_create: at random);
+ * batch norms keep their running statistics, and so suit only a model whose statistics are right already.
+ *
+ * Of the options, those of one split count: optimiser, schedule, epochs, batch (0: 64), learning_rate, momentum,
+ * weight_decay, patience, validation, parts, seed, checkpoint, memory and cache (for the teacher's rows) and progress
+ * (phases "features" and "distill"), RECSYS_TRAIN_RESTART and _HALF. Everything else is as in recsys_model_train; a
+ * distilled model has no labels. */
+RECSYS_API recsys_status recsys_model_distill(recsys_model *model, recsys_model *teacher, const char *path,
+                                              const recsys_image *images, size_t n, const recsys_train_options *options,
+                                              recsys_status *statuses, recsys_error *error);
 
 /** How well one label is told, with scikit-learn's definitions; precision, recall and F1 are 0 where they would divide
  * by 0. A label is decided for where its score >= threshold; in an exclusive field, for the label of the highest score.

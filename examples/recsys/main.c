@@ -18,6 +18,7 @@ static const struct subcommand {
     {"evaluate", cmd_evaluate, "compare rankers on held-out ratings"},
     {"tune", cmd_tune, "search a ranker's parameters on held-out ratings"},
     {"train", cmd_train, "teach a network a shop's own labels"},
+    {"distill", cmd_distill, "teach a small network a large one's embeddings"},
     {"classify", cmd_classify, "what a network's classifier sees in pictures"},
     {"list", cmd_list, "the keys of a store's items or users"},
     {"info", cmd_info, "what a store or a model holds"},

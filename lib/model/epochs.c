@@ -20,18 +20,19 @@ static double now(void) {
 
 static void hash_options(recsys__sha256 *sha, const recsys_train_options *o) {
   char text[512];
-  int n = snprintf(text, sizeof text, "%u %u %u %lld %a %u %u %a %a %a %a %u %u %a %llu %u %u %a %u", o->flags & 2,
-                   o->optimiser, o->schedule, (long long)o->hidden, o->dropout, o->epochs, o->batch, o->learning_rate,
-                   o->momentum, o->weight_decay, o->balance, o->patience, o->folds, o->validation,
-                   (unsigned long long)o->seed, o->fine_tune_blocks, o->fine_tune_epochs, o->fine_tune_rate,
-                   o->fine_tune_batch);
+  int n = snprintf(text, sizeof text, "%u %u %u %lld %a %u %u %a %a %a %a %u %u %a %llu %u %u %a %u",
+                   o->flags & RECSYS_TRAIN_RAW_FEATURES, o->optimiser, o->schedule, (long long)o->hidden, o->dropout,
+                   o->epochs, o->batch, o->learning_rate, o->momentum, o->weight_decay, o->balance, o->patience,
+                   o->folds, o->validation, (unsigned long long)o->seed, o->fine_tune_blocks, o->fine_tune_epochs,
+                   o->fine_tune_rate, o->fine_tune_batch);
   recsys__sha256_update(sha, text, (size_t)n);
 }
 
 static void find_key(recsys__training *t) {
   recsys__sha256 sha;
   recsys__sha256_init(&sha);
-  recsys__sha256_update(&sha, t->cache.key, strlen(t->cache.key));
+  recsys__sha256_update(&sha, t->model->info.fingerprint, strlen(t->model->info.fingerprint));
+  recsys__sha256_update(&sha, t->model->info.precision == RECSYS_PRECISION_BFLOAT16 ? "h" : "f", 1);
   hash_options(&sha, &t->options);
   for (size_t c = 0; c < t->labels.count; c++) {
     recsys__sha256_update(&sha, t->names[c].field, strlen(t->names[c].field) + 1);
@@ -39,6 +40,7 @@ static void find_key(recsys__training *t) {
     recsys__sha256_update(&sha, t->names[c].exclusive ? "1" : "0", 1);
   }
   recsys__sha256_update(&sha, t->labels.matrix, t->n * t->labels.count);
+  recsys__sha256_update(&sha, t->seer->info.fingerprint, strlen(t->seer->info.fingerprint));
   recsys__sha256_update(&sha, t->digests, t->n * sizeof *t->digests);
   recsys__sha256_update(&sha, t->parts, t->n * sizeof *t->parts);
   recsys__sha256_hex(&sha, t->key);
@@ -202,9 +204,10 @@ static int tell(void *user, const recsys__moment *moment) {
   uint32_t folds = t->options.folds;
   recsys_train_progress progress = {.struct_size = sizeof progress,
                                     .fold = t->phase < folds ? t->phase + 1 : 0,
-                                    .phase = t->phase < folds    ? "fold"
-                                             : t->phase == folds ? "head"
-                                                                 : "fine-tune",
+                                    .phase = t->phase < folds      ? "fold"
+                                             : t->seer != t->model ? "distill"
+                                             : t->phase == folds   ? "head"
+                                                                   : "fine-tune",
                                     .epoch = moment->epoch,
                                     .epochs = moment->epochs,
                                     .step = moment->step,

@@ -80,7 +80,7 @@ static void hash_one(void *context, size_t part) {
   const hashing *h = context;
   recsys__training *t = h->t;
   size_t i = h->first + part;
-  t->statuses[i] = hash_image(&t->images[i], t->model->limits.max_file_bytes, &t->digests[i], &h->errors[part]);
+  t->statuses[i] = hash_image(&t->images[i], t->seer->limits.max_file_bytes, &t->digests[i], &h->errors[part]);
 }
 
 static void note_failure(recsys__training *t, size_t index, const char *message) {
@@ -108,7 +108,7 @@ recsys_status recsys__training_hash(recsys__training *t, recsys_error *error) {
   for (size_t at = 0; at < t->n; at += GROUP) {
     size_t count = t->n - at < GROUP ? t->n - at : GROUP;
     hashing h = {t, errors, at};
-    recsys__parallel(t->model->threads, count, hash_one, &h);
+    recsys__parallel(t->seer->threads, count, hash_one, &h);
     for (size_t i = 0; i < count; i++)
       if (t->statuses[at + i] != RECSYS_OK)
         note_failure(t, at + i, errors[i].message);
@@ -132,7 +132,7 @@ static recsys_status run_batch(recsys__training *t, batch *b, float *rows, recsy
   recsys_error reason;
   if (b->count == 0)
     return RECSYS_OK;
-  recsys_status status = recsys_model_embed(t->model, b->images, b->count, NULL, rows, b->statuses, &reason);
+  recsys_status status = recsys_model_embed(t->seer, b->images, b->count, NULL, rows, b->statuses, &reason);
   if (status != RECSYS_OK && status != RECSYS_EPARTIAL) {
     if (error != NULL)
       *error = reason;
@@ -146,7 +146,7 @@ static recsys_status run_batch(recsys__training *t, batch *b, float *rows, recsy
       continue;
     }
     /* One at a time, a picture's own message. */
-    t->statuses[picture] = recsys_model_embed(t->model, &t->images[picture], 1, NULL, rows, NULL, &reason);
+    t->statuses[picture] = recsys_model_embed(t->seer, &t->images[picture], 1, NULL, rows, NULL, &reason);
     t->statuses[picture] = b->statuses[i];
     note_failure(t, picture, strncmp(reason.message, "picture 0: ", 11) == 0 ? reason.message + 11 : reason.message);
   }
@@ -202,13 +202,13 @@ static recsys_status embed_missing(recsys__training *t, recsys_error *error) {
 
 static recsys_status open_cache(recsys__training *t, recsys_error *error) {
   char key[160], temporary[4096];
-  snprintf(key, sizeof key, "%s %s", t->model->info.fingerprint,
-           t->model->info.precision == RECSYS_PRECISION_BFLOAT16 ? "bfloat16" : "float32");
+  snprintf(key, sizeof key, "%s %s", t->seer->info.fingerprint,
+           t->seer->info.precision == RECSYS_PRECISION_BFLOAT16 ? "bfloat16" : "float32");
   if ((size_t)snprintf(temporary, sizeof temporary, "%s.features", t->path) >= sizeof temporary)
     return recsys__fail(error, RECSYS_EINVAL, 0, "the path of the trained model is too long");
   const char *folder = t->options.cache;
   return recsys__cache_open(&t->cache, folder != NULL ? folder : temporary, folder == NULL, key, t->dim,
-                            t->options.memory, &t->model->log, error);
+                            t->options.memory, &t->seer->log, error);
 }
 
 recsys_status recsys__training_features(recsys__training *t, recsys_error *error) {
@@ -228,19 +228,24 @@ recsys_status recsys__training_features(recsys__training *t, recsys_error *error
   return RECSYS_OK;
 }
 
+recsys_status recsys__training_rows(void *context, const uint32_t *examples, size_t n, float *rows,
+                                    recsys_error *error) {
+  const recsys__training *t = context;
+  recsys_status status = RECSYS_OK;
+  for (size_t i = 0; status == RECSYS_OK && i < n; i++)
+    status = recsys__cache_read(&t->cache, t->handles[examples[i]], rows + i * t->dim, error);
+  return status;
+}
+
 recsys_status recsys__training_read(void *context, const uint32_t *examples, size_t n, bool learning, uint64_t epoch,
                                     size_t first, float *rows, recsys_error *error) {
   const recsys__training *t = context;
   (void)learning, (void)epoch, (void)first;
-  for (size_t i = 0; i < n; i++) {
-    float *row = rows + i * t->dim;
-    recsys_status status = recsys__cache_read(&t->cache, t->handles[examples[i]], row, error);
-    if (status != RECSYS_OK)
-      return status;
+  recsys_status status = recsys__training_rows(context, examples, n, rows, error);
+  for (size_t i = 0; status == RECSYS_OK && i < n; i++)
     for (size_t k = 0; k < t->dim; k++)
-      row[k] = (row[k] - t->mean[k]) * t->scale[k];
-  }
-  return RECSYS_OK;
+      rows[i * t->dim + k] = (rows[i * t->dim + k] - t->mean[k]) * t->scale[k];
+  return status;
 }
 
 /* One pass (Welford 1962): the mean and the sum of squares around it. A constant feature keeps its scale. */

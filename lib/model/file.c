@@ -2,6 +2,7 @@
  * Saving a model. The weights are not kept in memory while a model is open (the engine has its own form of them), so
  * they come from where they came from the first time, and the fingerprint tells that they are still the same.
  */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,21 +12,58 @@
 
 enum { MAX_METADATA = 9 };
 
-static recsys_status write_net(const recsys__net *net, const char *path, const struct recsys__metadata *metadata,
-                               size_t metadata_count, recsys_error *error) {
+/* IEEE 754 binary16, to the nearest, ties to even; too large values become infinite, and opening says so. */
+static uint16_t to_half(float value) {
+  uint32_t bits;
+  memcpy(&bits, &value, sizeof bits);
+  uint32_t sign = bits >> 16 & 0x8000, magnitude = bits & 0x7fffffff;
+  if (magnitude >= 0x47800000)
+    return (uint16_t)(sign | 0x7c00);
+  if (magnitude < 0x38800000) /* subnormal: a multiple of 2^-24 */
+    return (uint16_t)(sign | (uint32_t)lrintf(fabsf(value) * 16777216.0f));
+  uint32_t odd = magnitude >> 13 & 1;
+  return (uint16_t)(sign | ((magnitude - 0x38000000 + 0xfff + odd) >> 13));
+}
+
+static uint64_t fill_tensor(recsys__tensor *tensor, const recsys_weight *weight) {
+  uint64_t n = 1;
+  *tensor = (recsys__tensor){.name = weight->name, .dtype = RECSYS__F32, .rank = weight->rank, .data = weight->data};
+  for (uint32_t k = 0; k < weight->rank; k++)
+    n *= tensor->shape[k] = weight->shape[k];
+  tensor->bytes = n * sizeof(float);
+  return n;
+}
+
+/* Replaces every tensor's values by 16-bit ones in `room`. */
+static void halve(recsys__tensor *list, uint32_t count, uint16_t *room) {
+  for (uint32_t i = 0; i < count; i++) {
+    const float *values = list[i].data;
+    uint64_t n = list[i].bytes / sizeof *values;
+    for (uint64_t k = 0; k < n; k++)
+      room[k] = to_half(values[k]);
+    list[i].dtype = RECSYS__F16;
+    list[i].data = room;
+    list[i].bytes = n * sizeof *room;
+    room += n;
+  }
+}
+
+static recsys_status write_net(const recsys__net *net, bool half, const char *path,
+                               const struct recsys__metadata *metadata, size_t metadata_count, recsys_error *error) {
   uint32_t count = net->network.weight_count;
+  uint64_t total = 0;
   recsys__tensor *list = recsys__calloc(count, sizeof *list);
   if (list == NULL)
     return recsys__no_memory(error, "the list of tensors");
-  for (uint32_t i = 0; i < count; i++) {
-    const recsys_weight *weight = &net->network.weights[i];
-    list[i] = (recsys__tensor){.name = weight->name, .dtype = RECSYS__F32, .rank = weight->rank, .data = weight->data};
-    uint64_t n = 1;
-    for (uint32_t k = 0; k < weight->rank; k++)
-      n *= list[i].shape[k] = weight->shape[k];
-    list[i].bytes = n * sizeof(float);
-  }
-  recsys_status status = recsys__tensors_write(path, list, count, metadata, metadata_count, error);
+  for (uint32_t i = 0; i < count; i++)
+    total += fill_tensor(&list[i], &net->network.weights[i]);
+  uint16_t *room = half ? recsys__alloc(total, sizeof *room) : NULL;
+  recsys_status status = half && room == NULL ? recsys__no_memory(error, "weights as 16-bit floats") : RECSYS_OK;
+  if (room != NULL)
+    halve(list, count, room);
+  if (status == RECSYS_OK)
+    status = recsys__tensors_write(path, list, count, metadata, metadata_count, error);
+  recsys__free(room);
   recsys__free(list);
   return status;
 }
@@ -51,8 +89,8 @@ recsys_status recsys__model_write(const recsys_model *model, const recsys__net *
     metadata[count++] = (struct recsys__metadata){"recsys.report", head->report};
   }
   bool good = (names != NULL || model->class_name_count == 0) && (facts != NULL || head == NULL);
-  recsys_status status =
-      good ? write_net(net, path, metadata, count, error) : recsys__no_memory(error, "the description of a model");
+  recsys_status status = good ? write_net(net, model->half, path, metadata, count, error)
+                              : recsys__no_memory(error, "the description of a model");
   free(names);
   free(facts);
   return status;

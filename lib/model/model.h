@@ -30,6 +30,7 @@ struct recsys_model {
   char **class_names;
   size_t class_name_count;
   recsys__model_head *head; /* NULL: as published, not trained here */
+  bool half;                /* written as 16-bit floats */
   const recsys__recipe *recipe;
   recsys__image_limits limits;
   recsys__engine *engine;

@@ -25,7 +25,7 @@ static recsys_status check_options(const recsys_model_options *options, recsys_e
                         MAX_THREADS);
   if (options->recipe != NULL && recsys__recipe_find(options->recipe) == NULL)
     return recsys__fail(error, RECSYS_EINVAL, 0,
-                        "unknown recipe '%.40s'; there are torchvision, inception, keras, caffe, lenet",
+                        "unknown recipe '%.40s'; there are torchvision, inception, keras, caffe, mini, lenet",
                         options->recipe);
   if (options->architecture != NULL && recsys__architecture_find(options->architecture) == NULL) {
     recsys__net none; /* fails, with the list of those that exist */
@@ -84,7 +84,7 @@ static recsys_status choose_recipe(recsys_model *model, const recsys__net *net, 
   model->recipe = recsys__recipe_find(model->info.recipe);
   if (model->recipe == NULL)
     return recsys__fail(error, RECSYS_EINVAL, 0,
-                        "unknown recipe '%.31s'; there are torchvision, inception, keras, caffe, lenet",
+                        "unknown recipe '%.31s'; there are torchvision, inception, keras, caffe, mini, lenet",
                         model->info.recipe);
   if (model->recipe->channels != net->network.channels)
     return recsys__fail(error, RECSYS_EINVAL, 0, "recipe '%s' makes pictures of %u channel(s), but %s takes %u",

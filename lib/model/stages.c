@@ -83,8 +83,7 @@ recsys_status recsys__training_divide(recsys__training *t, recsys_error *error) 
 
 /* -- fits */
 
-/* Training pictures first, then those of part `held_out` (negative: none). Without folds part 1 never trains. */
-static void order_examples(recsys__training *t, int32_t held_out) {
+void recsys__training_order(recsys__training *t, int32_t held_out) {
   size_t n = 0;
   for (size_t u = 0; u < t->used_count; u++)
     if (t->parts[t->used[u]] != held_out)
@@ -181,7 +180,7 @@ recsys_status recsys__training_keep_scores(recsys__training *t, recsys_error *er
 }
 
 static recsys_status run_fold(recsys__training *t, uint32_t fold, recsys_error *error) {
-  order_examples(t, (int32_t)fold);
+  recsys__training_order(t, (int32_t)fold);
   if (t->training_count == 0 || t->validation_count == 0)
     return recsys__fail(error, RECSYS_EINVAL, (int32_t)fold, "fold %u of %u has no pictures to train or validate on",
                         fold, t->options.folds);
@@ -204,7 +203,7 @@ static uint32_t final_epochs(const recsys__training *t) {
 
 recsys_status recsys__training_stage_one(recsys__training *t, recsys_error *error) {
   const recsys_train_options *o = &t->options;
-  order_examples(t, o->folds != 0 ? -1 : 1);
+  recsys__training_order(t, o->folds != 0 ? -1 : 1);
   recsys_status status = check_labels(t, error);
   if (status == RECSYS_OK)
     status = recsys__head_init(&t->net_head, t->dim, (size_t)o->hidden, t->labels.count, false,
@@ -214,7 +213,7 @@ recsys_status recsys__training_stage_one(recsys__training *t, recsys_error *erro
     status = run_fold(t, fold, error);
   if (status != RECSYS_OK)
     return status;
-  order_examples(t, o->folds != 0 ? -1 : 1);
+  recsys__training_order(t, o->folds != 0 ? -1 : 1);
   if (t->training_count == 0)
     return recsys__fail(error, RECSYS_EINVAL, 0, "no picture is in the part that trains (0)");
   status = start_fit(t, o->folds, final_epochs(t), error);

@@ -9,7 +9,11 @@
 #include "base/thread.h"
 #include "model/training.h"
 
-enum { KNOWN_FLAGS = RECSYS_TRAIN_RESTART | RECSYS_TRAIN_RAW_FEATURES, MAX_HIDDEN = 65536, MAX_FOLDS = 100 };
+enum {
+  KNOWN_FLAGS = RECSYS_TRAIN_RESTART | RECSYS_TRAIN_RAW_FEATURES | RECSYS_TRAIN_HALF,
+  MAX_HIDDEN = 65536,
+  MAX_FOLDS = 100
+};
 
 /* 0 is the default, a negative value 0. */
 static void settle(double *value, double usual) {
@@ -77,6 +81,13 @@ static recsys_status check_options(const recsys_train_options *o, recsys_error *
   return RECSYS_OK;
 }
 
+recsys_status recsys__training_options(recsys__training *t, const recsys_train_options *theirs, recsys_error *error) {
+  recsys_status status = recsys__options_copy(&t->options, sizeof t->options, theirs, "train options", error);
+  if (status == RECSYS_OK)
+    status = check_options(&t->options, error);
+  return status == RECSYS_OK ? fill_defaults(&t->options, error) : status;
+}
+
 static recsys_status check_arguments(const recsys_model *model, const char *path, const recsys_image *images, size_t n,
                                      const recsys_label *labels, size_t label_count, const int8_t *matrix,
                                      recsys_error *error) {
@@ -121,7 +132,7 @@ static recsys_status check_row(const recsys__training *t, size_t i, recsys_error
   return RECSYS_OK;
 }
 
-static recsys_status make_rooms(recsys__training *t, recsys_status *statuses, recsys_error *error) {
+recsys_status recsys__training_open(recsys__training *t, recsys_status *statuses, recsys_error *error) {
   size_t n = t->n, cells;
   bool fits = recsys__mul(n, t->labels.count, &cells);
   t->statuses = statuses != NULL ? statuses : recsys__alloc(n, sizeof *t->statuses);
@@ -152,7 +163,7 @@ static recsys_status make_rooms(recsys__training *t, recsys_status *statuses, re
   return good ? RECSYS_OK : recsys__no_memory(error, "the pictures and labels to train on");
 }
 
-static void free_rooms(recsys__training *t, const recsys_status *theirs) {
+void recsys__training_close(recsys__training *t, const recsys_status *theirs) {
   if (t->statuses != theirs)
     recsys__free(t->statuses);
   void *const rooms[] = {t->digests, t->groups, t->handles, t->used,   t->parts,   t->held,          t->order,
@@ -191,14 +202,10 @@ static recsys_status train(recsys__training *t, recsys_error *error) {
 recsys_status recsys_model_train(recsys_model *model, const char *path, const recsys_image *images, size_t n,
                                  const recsys_label *labels, size_t label_count, const int8_t *matrix,
                                  const recsys_train_options *options, recsys_status *statuses, recsys_error *error) {
-  recsys__training t = {.model = model, .path = path, .images = images, .n = n, .names = labels};
+  recsys__training t = {.model = model, .path = path, .images = images, .n = n, .names = labels, .seer = model};
   recsys_status status = check_arguments(model, path, images, n, labels, label_count, matrix, error);
   if (status == RECSYS_OK)
-    status = recsys__options_copy(&t.options, sizeof t.options, options, "train options", error);
-  if (status == RECSYS_OK)
-    status = check_options(&t.options, error);
-  if (status == RECSYS_OK)
-    status = fill_defaults(&t.options, error);
+    status = recsys__training_options(&t, options, error);
   if (status == RECSYS_OK)
     status =
         recsys__model_head_make(&t.head, model->info.layer, (uint32_t)t.options.hidden, labels, label_count, error);
@@ -206,7 +213,7 @@ recsys_status recsys_model_train(recsys_model *model, const char *path, const re
     t.dim = (size_t)model->info.dim;
     t.labels = t.head->labels;
     t.labels.matrix = matrix;
-    status = make_rooms(&t, statuses, error);
+    status = recsys__training_open(&t, statuses, error);
   }
   for (size_t i = 0; status == RECSYS_OK && i < n; i++)
     status = check_row(&t, i, error);
@@ -219,6 +226,6 @@ recsys_status recsys_model_train(recsys_model *model, const char *path, const re
   } else if (status == RECSYS_OK) {
     recsys__ok(error);
   }
-  free_rooms(&t, statuses);
+  recsys__training_close(&t, statuses);
   return status;
 }

@@ -17,11 +17,12 @@ typedef struct recsys__training {
   const char *path;
   char *epoch_path;
   const recsys_image *images;
-  size_t n, dim;
+  size_t n, dim;                /* pictures; floats of a feature row */
   recsys_train_options options; /* with defaults in */
   recsys__model_head *head;     /* of the model to be */
   recsys__labels labels;
   const recsys_label *names;
+  recsys_model *seer; /* whose rows the features are: the model, or its teacher */
 
   recsys_status *statuses; /* n */
   size_t failed;
@@ -53,12 +54,22 @@ typedef struct recsys__training {
   double saved_at; /* seconds, of the last epoch file */
 } recsys__training;
 
+/* -- train.c: what training and distilling share */
+
+/* The options with defaults in, checked. */
+recsys_status recsys__training_options(recsys__training *t, const recsys_train_options *theirs, recsys_error *error);
+/* Room for everything; statuses: the caller's, or NULL. Close it even after a failure. */
+recsys_status recsys__training_open(recsys__training *t, recsys_status *statuses, recsys_error *error);
+void recsys__training_close(recsys__training *t, const recsys_status *theirs);
+
 /* -- features.c: reading, hashing and embedding the pictures */
 
 recsys_status recsys__training_hash(recsys__training *t, recsys_error *error);
 recsys_status recsys__training_features(recsys__training *t, recsys_error *error);
 /* Standardisation from the examples that are trained on; then rows for a fit. */
 recsys_status recsys__training_standardise(recsys__training *t, recsys_error *error);
+recsys_status recsys__training_rows(void *context, const uint32_t *examples, size_t n, float *rows,
+                                    recsys_error *error); /* as they are */
 recsys_status recsys__training_read(void *context, const uint32_t *examples, size_t n, bool learning, uint64_t epoch,
                                     size_t first, float *rows, recsys_error *error);
 
@@ -66,6 +77,8 @@ recsys_status recsys__training_read(void *context, const uint32_t *examples, siz
 
 /* The parts of the pictures, as asked for or stratified. */
 recsys_status recsys__training_divide(recsys__training *t, recsys_error *error);
+/* t->order: training pictures first, then those of part `held_out` (negative: none). */
+void recsys__training_order(recsys__training *t, int32_t held_out);
 /* Cross-validation where it is asked for, then the head on the features; scores of held-out pictures. */
 recsys_status recsys__training_stage_one(recsys__training *t, recsys_error *error);
 

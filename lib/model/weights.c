@@ -33,7 +33,7 @@ static recsys_status choose_names(recsys_model *model, const recsys__architectur
   const recsys__recipe *known = recsys__recipe_find(recipe != NULL ? recipe : about->recipe);
   if (known == NULL)
     return recsys__fail(error, RECSYS_EINVAL, 0,
-                        "unknown recipe '%.60s'; there are torchvision, inception, keras, caffe, lenet", recipe);
+                        "unknown recipe '%.60s'; there are torchvision, inception, keras, caffe, mini, lenet", recipe);
   if (strlen(layer) >= sizeof model->info.layer)
     return recsys__fail(error, RECSYS_ENOTFOUND, 0, "there is no layer '%.60s...': names are shorter", layer);
   copy_text(model->info.architecture, sizeof model->info.architecture, about->name);

@@ -92,6 +92,7 @@ void recsys__build_googlenet_bn(recsys__net *net, uint32_t classes);
 void recsys__build_alexnet(recsys__net *net, uint32_t classes);
 void recsys__build_zfnet(recsys__net *net, uint32_t classes);
 void recsys__build_lenet5(recsys__net *net, uint32_t classes);
+void recsys__build_mini(recsys__net *net, uint32_t classes);
 void recsys__build_squeezenet1_1(recsys__net *net, uint32_t classes);
 
 #endif

@@ -5,6 +5,7 @@
  *   inception    the same picture, RGB in -1..1: what torchvision's GoogLeNet computes from it ("transform_input")
  *   keras        stretched to the input size, nearest (load_img's default), BGR minus ImageNet's mean
  *   caffe        stretched to 256 x 256, bilinear, centre crop, BGR minus 104, 117, 123
+ *   mini         stretched to 110 x 110, bilinear, centre crop, RGB in -2..2
  *   lenet        stretched to the input size, bilinear, luma, white -0.1 and black 1.175 (LeCun et al. 1998, section
  * II.C)
  */
@@ -41,6 +42,7 @@ static const recsys__recipe recipes[] = {
      3},
     {"keras", RECSYS__FIT_STRETCH, RECSYS__NEAREST, 0, 0, true, 1, {103.939f, 116.779f, 123.68f}, {1, 1, 1}, 3},
     {"caffe", RECSYS__FIT_STRETCH, RECSYS__BILINEAR, 256, 0, true, 1, {104, 117, 123}, {1, 1, 1}, 3},
+    {"mini", RECSYS__FIT_STRETCH, RECSYS__BILINEAR, 110, 0, false, 255, {0.5f, 0.5f, 0.5f}, {0.25f, 0.25f, 0.25f}, 3},
     /* 1.175 - 1.275 * p / 255 in the form (p / 255 - mean) / scale */
     {"lenet", RECSYS__FIT_STRETCH, RECSYS__BILINEAR, 0, 0, false, 255, {1.175f / 1.275f}, {-1 / 1.275f}, 1},
 };

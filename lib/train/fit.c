@@ -29,11 +29,9 @@ static size_t term_count(const recsys__fitting *fit) {
 /* -- rows to be reproduced: 1 - cosine */
 
 /* Adds the losses of n examples; gradient NULL, or the derivative of their mean. */
-static void follow_rows(const recsys__fitting *fit, const uint32_t *examples, size_t n, const float *out,
-                        float *gradient, recsys__loss_term *term) {
-  size_t width = fit->head->outputs;
-  for (size_t i = 0; i < n; i++, out += width, gradient += gradient ? width : 0) {
-    const float *target = fit->targets.rows + examples[i] * width;
+static void follow_rows(const float *target, size_t width, size_t n, const float *out, float *gradient,
+                        recsys__loss_term *term) {
+  for (size_t i = 0; i < n; i++, out += width, target += width, gradient += gradient ? width : 0) {
     double dot = 0, own = 0, other = 0;
     for (size_t k = 0; k < width; k++) {
       dot += (double)out[k] * target[k];
@@ -49,21 +47,25 @@ static void follow_rows(const recsys__fitting *fit, const uint32_t *examples, si
   }
 }
 
-static void add_losses(const recsys__fitting *fit, const uint32_t *examples, size_t n, recsys__loss_term *terms) {
+/* Terms of n examples whose logits are in the head; gradient: also their derivative, for these examples alone. */
+static recsys_status find_losses(const recsys__fitting *fit, const uint32_t *examples, size_t n, bool gradient,
+                                 recsys__loss_term *terms, recsys_error *error) {
   const recsys__targets *t = &fit->targets;
+  recsys__head *head = fit->head;
+  if (t->labels && gradient)
+    recsys__loss_gradient(t->labels, t->weights, examples, n, head->logits, head->gradient, terms);
+  else if (t->labels)
+    recsys__loss_add(t->labels, t->weights, examples, n, head->logits, terms);
   if (t->labels)
-    recsys__loss_add(t->labels, t->weights, examples, n, fit->head->logits, terms);
-  else
-    follow_rows(fit, examples, n, fit->head->logits, NULL, terms);
-}
-
-static void find_gradient(recsys__fitting *fit, const uint32_t *examples, size_t n, recsys__loss_term *terms) {
-  const recsys__targets *t = &fit->targets;
-  memset(terms, 0, term_count(fit) * sizeof *terms);
-  if (t->labels)
-    recsys__loss_gradient(t->labels, t->weights, examples, n, fit->head->logits, fit->head->gradient, terms);
-  else
-    follow_rows(fit, examples, n, fit->head->logits, fit->head->gradient, terms);
+    return RECSYS_OK;
+  float *rows = recsys__alloc(n, head->outputs * sizeof *rows);
+  recsys_status status = rows ? t->read(t->context, examples, n, rows, error) : recsys__no_memory(error, "target rows");
+  if (status == RECSYS_OK && gradient)
+    terms[0] = (recsys__loss_term){0, 0};
+  if (status == RECSYS_OK)
+    follow_rows(rows, head->outputs, n, head->logits, gradient ? head->gradient : NULL, terms);
+  recsys__free(rows);
+  return status;
 }
 
 /* -- steps */
@@ -78,11 +80,13 @@ static recsys_status step_on(recsys__fitting *fit, const float *rows, const uint
   size_t count = recsys__fit_parameters(fit, all, ALL_PARAMETERS);
   if (!recsys__head_forward(fit->head, rows, n, true, draw))
     return no_product(error);
-  find_gradient(fit, examples, n, terms);
+  recsys_status status = find_losses(fit, examples, n, true, terms, error);
+  if (status != RECSYS_OK)
+    return status;
   if (!recsys__head_backward(fit->head, rows, n))
     return no_product(error);
   if (fit->features.learn) {
-    recsys_status status = fit->features.learn(fit->features.context, fit->head->outer, n, error);
+    status = fit->features.learn(fit->features.context, fit->head->outer, n, error);
     if (status != RECSYS_OK)
       return status;
   }
@@ -104,8 +108,8 @@ recsys_status recsys__fit_step(recsys__fitting *fit, const uint32_t *examples, s
 
 /* Calls `each` for batches of examples whose logits are in the head. */
 static recsys_status evaluate(const recsys__fitting *fit, const uint32_t *examples, size_t n,
-                              void (*each)(const recsys__fitting *fit, const uint32_t *batch, size_t first,
-                                           size_t count, void *context),
+                              recsys_status (*each)(const recsys__fitting *fit, const uint32_t *batch, size_t first,
+                                                    size_t count, void *context, recsys_error *error),
                               void *context, recsys_error *error) {
   float *rows = recsys__alloc(fit->batch, fit->head->inputs * sizeof *rows);
   recsys_status status = rows ? RECSYS_OK : recsys__no_memory(error, "a batch of features");
@@ -115,15 +119,16 @@ static recsys_status evaluate(const recsys__fitting *fit, const uint32_t *exampl
     if (status == RECSYS_OK && !recsys__head_forward(fit->head, rows, count, false, 0))
       status = no_product(error);
     if (status == RECSYS_OK)
-      each(fit, examples + at, at, count, context);
+      status = each(fit, examples + at, at, count, context, error);
   }
   recsys__free(rows);
   return status;
 }
 
-static void each_loss(const recsys__fitting *fit, const uint32_t *batch, size_t first, size_t count, void *context) {
+static recsys_status each_loss(const recsys__fitting *fit, const uint32_t *batch, size_t first, size_t count,
+                               void *context, recsys_error *error) {
   (void)first;
-  add_losses(fit, batch, count, context);
+  return find_losses(fit, batch, count, false, context, error);
 }
 
 recsys_status recsys__fit_loss(const recsys__fitting *fit, const uint32_t *examples, size_t n, double *loss,
@@ -134,12 +139,14 @@ recsys_status recsys__fit_loss(const recsys__fitting *fit, const uint32_t *examp
   return status;
 }
 
-static void each_score(const recsys__fitting *fit, const uint32_t *batch, size_t first, size_t count, void *context) {
-  (void)batch;
+static recsys_status each_score(const recsys__fitting *fit, const uint32_t *batch, size_t first, size_t count,
+                                void *context, recsys_error *error) {
+  (void)batch, (void)error;
   float *to = (float *)context + first * fit->head->outputs;
   memcpy(to, fit->head->logits, count * fit->head->outputs * sizeof *to);
   if (fit->targets.labels)
     recsys__label_scores(fit->targets.labels, to, count);
+  return RECSYS_OK;
 }
 
 recsys_status recsys__fit_scores(const recsys__fitting *fit, const uint32_t *examples, size_t n, float *scores,

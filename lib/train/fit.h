@@ -25,7 +25,9 @@ typedef struct recsys__features {
 typedef struct recsys__targets {
   const recsys__labels *labels;
   const float *weights; /* of labels */
-  const float *rows;    /* labels NULL: examples x head->outputs */
+  /* labels NULL: rows of n examples, head->outputs floats each, none of them zero. */
+  recsys_status (*read)(void *context, const uint32_t *examples, size_t n, float *rows, recsys_error *error);
+  void *context;
 } recsys__targets;
 
 enum { RECSYS__STOP_NOW = 1 };

@@ -241,6 +241,14 @@ START_TEST(cancelled_and_not_finite) {
 }
 END_TEST
 
+static recsys_status read_targets(void *context, const uint32_t *examples, size_t n, float *rows, recsys_error *error) {
+  const float *all = context;
+  (void)error;
+  for (size_t i = 0; i < n; i++)
+    memcpy(rows + 3 * i, all + 3 * examples[i], 3 * sizeof *rows);
+  return RECSYS_OK;
+}
+
 /* Without a hidden layer and a bias, rows of a linear map are found again. */
 START_TEST(rows_are_reproduced) {
   static run r;
@@ -258,7 +266,7 @@ START_TEST(rows_are_reproduced) {
                             .optimiser = {.kind = RECSYS_OPTIMISER_ADAMW},
                             .head = &r.head,
                             .features = {.context = &r.data, .read = read_rings},
-                            .targets = {.rows = rows},
+                            .targets = {.read = read_targets, .context = rows},
                             .training = r.data.order,
                             .training_count = 300,
                             .validation = r.data.order + 300,

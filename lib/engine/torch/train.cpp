@@ -99,7 +99,15 @@ static at::Tensor apply(const Trainer &t, const recsys_op &op, const std::vector
 
 /* Pictures of one piece of a batch: its activations stay below the size from which malloc would map and unmap memory
  * for each (measured: a third of the time). */
-static const int64_t PIECE = 8;
+static int64_t choose_piece(const Trainer &t) {
+  const int64_t most = int64_t{16} << 20;
+  int64_t largest = 1;
+  for (uint32_t i : t.plan.steps) {
+    const recsys_op &op = t.layers[i].op;
+    largest = std::max(largest, int64_t{op.channels} * std::max(1u, op.height) * std::max(1u, op.width) * 4);
+  }
+  return std::max<int64_t>(1, most / largest);
+}
 
 /* The result of what stands still, for the graph to begin with. */
 static at::Tensor run_frozen(const Trainer &t, const float *input, int64_t n) {
@@ -133,8 +141,8 @@ static at::Tensor run_piece(const Trainer &t, const float *input, int64_t n) {
 void Trainer::forward(const float *input, int64_t n, bool learn, float *out) {
   at::AutoGradMode graph(learn);
   rows.clear();
-  for (int64_t at = 0; at < n; at += PIECE) {
-    const int64_t count = std::min(PIECE, n - at);
+  for (int64_t at = 0; at < n; at += piece) {
+    const int64_t count = std::min(piece, n - at);
     at::Tensor result = run_piece(*this, input + at * height * width * channels, count);
     at::from_blob(out + at * (result.numel() / count), result.sizes(), at::kFloat).copy_(result.detach());
     if (learn)
@@ -143,11 +151,11 @@ void Trainer::forward(const float *input, int64_t n, bool learn, float *out) {
 }
 
 void Trainer::backward(const float *gradient, float *const *gradients) {
-  for (at::Tensor &piece : rows) {
-    at::Tensor towards = at::from_blob(const_cast<float *>(gradient), piece.sizes(), at::kFloat).to(device);
-    torch::autograd::backward({piece}, {towards});
-    gradient += piece.numel();
-    piece = at::Tensor();
+  for (at::Tensor &result : rows) {
+    at::Tensor towards = at::from_blob(const_cast<float *>(gradient), result.sizes(), at::kFloat).to(device);
+    torch::autograd::backward({result}, {towards});
+    gradient += result.numel();
+    result = at::Tensor();
   }
   rows.clear();
   for (size_t i = 0; i < weights.size(); i++) {
@@ -240,7 +248,9 @@ recsys_status start_training(Trainer &trainer, const recsys_network &network, co
     trainer.trained.push_back(options.trained[i] != 0);
     trainer.weights[i].set_requires_grad(trainer.trained[i]);
   }
-  return freeze(trainer, network, options, error);
+  status = freeze(trainer, network, options, error);
+  trainer.piece = choose_piece(trainer);
+  return status;
 }
 
 } // namespace recsys_torch

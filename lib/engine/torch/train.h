@@ -11,6 +11,7 @@ namespace recsys_torch {
 struct Trainer {
   at::Device device = at::kCPU;
   uint32_t threads = 1;
+  int64_t piece = 1; /* pictures that go through at once */
   int64_t channels = 0, height = 0, width = 0;
   std::vector<Layer> layers;
   Plan plan;
