@@ -6,9 +6,9 @@
 #include "args.h"
 #include "command.h"
 #include "json.h"
+#include "label_table.h"
 #include "labelled.h"
 #include "opening.h"
-#include "table.h"
 #include "training_options.h"
 #include "training_page.h"
 
@@ -108,34 +108,6 @@ static char *read_report(const char *path, recsys_error *error) {
   return text;
 }
 
-static void add_row(table *t, const json_t *m, const char *field, const char *value) {
-  static const char *const columns[] = {"threshold", "accuracy", "precision", "recall", "f1", "average_precision"};
-  char number[32];
-  table_cell(t, field);
-  table_cell(t, value);
-  snprintf(number, sizeof number, "%lld", (long long)json_integer_value(json_object_get(m, "support")));
-  table_cell(t, number);
-  for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
-    snprintf(number, sizeof number, "%.3f", json_number_value(json_object_get(m, columns[i])));
-    table_cell(t, number);
-  }
-}
-
-static void print_labels(const json_t *report) {
-  static const char *const headings[] = {"field",     "label",  "pictures", "threshold",        "accuracy",
-                                         "precision", "recall", "F1",       "average precision"};
-  table *t = table_new(headings, 9, "2345678");
-  const json_t *labels = json_object_get(report, "labels");
-  for (size_t i = 0; i < json_array_size(labels); i++) {
-    const json_t *m = json_array_get(labels, i);
-    add_row(t, m, json_string_value(json_object_get(m, "field")), json_string_value(json_object_get(m, "value")));
-  }
-  add_row(t, json_object_get(report, "micro"), "", "(micro)");
-  add_row(t, json_object_get(report, "macro"), "", "(macro)");
-  table_print(t);
-  table_free(t);
-}
-
 static int show(const job *j) {
   const char *out = args_get(j->a, "out", NULL), *page = args_get(j->a, "html", NULL);
   recsys_error error = {0};
@@ -150,7 +122,7 @@ static int show(const job *j) {
                          (json_int_t)j->data.missing, "pictures_without_line", (json_int_t)j->data.unlabelled, "report",
                          report));
   } else {
-    print_labels(report);
+    label_table_print(report);
     printf("%s: %zu labels from %lld pictures.", out, j->data.n_labels,
            (long long)json_integer_value(json_object_get(json_object_get(report, "data"), "used")));
     if (j->data.missing || j->data.unlabelled)

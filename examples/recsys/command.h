@@ -17,6 +17,8 @@ int cmd_recommend(int argc, char **argv);
 int cmd_evaluate(int argc, char **argv);
 int cmd_tune(int argc, char **argv);
 int cmd_train(int argc, char **argv);
+int cmd_label(int argc, char **argv);
+int cmd_evaluate_model(int argc, char **argv);
 int cmd_distill(int argc, char **argv);
 int cmd_classify(int argc, char **argv);
 int cmd_list(int argc, char **argv);

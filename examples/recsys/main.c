@@ -18,6 +18,8 @@ static const struct subcommand {
     {"evaluate", cmd_evaluate, "compare rankers on held-out ratings"},
     {"tune", cmd_tune, "search a ranker's parameters on held-out ratings"},
     {"train", cmd_train, "teach a network a shop's own labels"},
+    {"label", cmd_label, "predict the labels of a store's items"},
+    {"evaluate-model", cmd_evaluate_model, "how well a trained model tells labels"},
     {"distill", cmd_distill, "teach a small network a large one's embeddings"},
     {"classify", cmd_classify, "what a network's classifier sees in pictures"},
     {"list", cmd_list, "the keys of a store's items or users"},
@@ -30,7 +32,7 @@ enum { SUBCOMMANDS = sizeof subcommands / sizeof subcommands[0] };
 static void print_help(FILE *out) {
   fputs("recsys: product pictures and ratings in, ranked lists out\n\nUsage: recsys COMMAND ...\n\n", out);
   for (size_t i = 0; i < SUBCOMMANDS; i++)
-    fprintf(out, "  %-10s %s\n", subcommands[i].name, subcommands[i].about);
+    fprintf(out, "  %-14s %s\n", subcommands[i].name, subcommands[i].about);
   fputs("\n"
         "recsys COMMAND --help   every option, each with an example\n"
         "recsys --version        the library's version\n"
