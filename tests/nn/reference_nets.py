@@ -140,12 +140,55 @@ class LeNet5(nn.Module):
         return seen["output"]
 
 
+class Block(nn.Module):
+    """relu(x + conv3x3(relu(conv1x1(x))))"""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.reduce = nn.Conv2d(channels, channels // 2, 1)
+        self.expand = nn.Conv2d(channels // 2, channels, 3, padding=1)
+
+    def forward(self, x):
+        return torch.relu(x + self.expand(torch.relu(self.reduce(x))))
+
+
+class Mini(nn.Module):
+    """docs/networks.md, "mini"."""
+
+    def __init__(self, classes=1000):
+        super().__init__()
+        self.stem = nn.ModuleList([nn.Conv2d(3, 32, 3, 2, 1), nn.Conv2d(32, 64, 3, 2, 1)])
+        self.stage1 = nn.ModuleList([Block(64)])
+        self.down2 = nn.Conv2d(64, 128, 3, 2, 1)
+        self.stage2 = nn.ModuleList([Block(128), Block(128)])
+        self.down3 = nn.Conv2d(128, 192, 3, 2, 1)
+        self.stage3 = nn.ModuleList([Block(192)])
+        self.wide = nn.Conv2d(192, 384, 1)
+        self.embedding = nn.Linear(384, 256)
+        self.classifier = nn.Linear(256, classes)
+
+    def forward(self, x, seen=None):
+        seen = {} if seen is None else seen
+        x = torch.relu(self.stem[0](x))
+        seen["stem"] = torch.relu(self.stem[1](x))
+        seen["stage1.0"] = self.stage1[0](seen["stem"])
+        seen["stage2.0"] = self.stage2[0](torch.relu(self.down2(seen["stage1.0"])))
+        seen["stage2.1"] = self.stage2[1](seen["stage2.0"])
+        seen["stage3.0"] = self.stage3[0](torch.relu(self.down3(seen["stage2.1"])))
+        seen["features"] = torch.relu(self.wide(seen["stage3.0"]))
+        seen["avgpool"] = seen["features"].mean((2, 3))
+        seen["embedding"] = self.embedding(seen["avgpool"])
+        seen["classifier"] = self.classifier(seen["embedding"])
+        seen["softmax"] = seen["classifier"].softmax(1)
+        return seen["classifier"]
+
+
 ARCHITECTURES = ["vgg16", "vgg19", "vgg16_bn", "vgg19_bn", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152",
-                 "googlenet", "googlenet_bn", "alexnet", "zfnet", "lenet5", "squeezenet1_1"]
-OWN = {"googlenet": GoogLeNet, "zfnet": ZFNet, "lenet5": LeNet5}
+                 "googlenet", "googlenet_bn", "alexnet", "zfnet", "lenet5", "squeezenet1_1", "mini"]
+OWN = {"googlenet": GoogLeNet, "zfnet": ZFNet, "lenet5": LeNet5, "mini": Mini}
 # The module whose output is the last picture-shaped activation, and the one that gives the class scores.
-TRUNK = {"resnet": "layer4", "googlenet_bn": "inception5b", "googlenet": "inception_5b/output", "lenet5": "s4"}
-LOGITS = {"resnet": "fc", "googlenet_bn": "fc", "googlenet": "loss3/classifier", "lenet5": "output",
+TRUNK = {"resnet": "layer4", "googlenet_bn": "inception5b", "googlenet": "inception_5b/output", "lenet5": "s4", "mini": "features"}
+LOGITS = {"resnet": "fc", "googlenet_bn": "fc", "googlenet": "loss3/classifier", "lenet5": "output", "mini": "classifier",
           "squeezenet1_1": "classifier.3"}
 
 
@@ -183,7 +226,7 @@ def state(net):
 
 
 def input_shape(architecture, n=1):
-    return {"lenet5": (n, 1, 32, 32), "squeezenet1_1": (n, 3, 227, 227)}.get(architecture, (n, 3, 224, 224))
+    return {"lenet5": (n, 1, 32, 32), "squeezenet1_1": (n, 3, 227, 227), "mini": (n, 3, 96, 96)}.get(architecture, (n, 3, 224, 224))
 
 
 def layers(net, architecture, x):
@@ -199,7 +242,7 @@ def layers(net, architecture, x):
         return keep
 
     with torch.no_grad():
-        if architecture in ("googlenet", "lenet5"):
+        if architecture in ("googlenet", "lenet5", "mini"):
             net(x, seen)
         else:
             for name, module in net.named_modules():
