@@ -201,6 +201,18 @@ RECSYS_API recsys_status recsys_model_create(recsys_model **model, const char *a
  * name is either the old or the new one, whole. */
 RECSYS_API recsys_status recsys_model_save(recsys_model *model, const char *path, recsys_error *error);
 
+/** Joins 1 to 16 models into one that sees with all of them. Its embedding is the parts' rows one after the other, each
+ * as a unit vector times the square root of its weight, so that the cosine of two rows is the weighted mean of the
+ * parts' cosines; its class scores are the weighted mean of the parts' scores, where all have the same classes (else it
+ * has no classifier), and its thresholds that of theirs. weights: positive, divided by their sum; NULL: alike. The
+ * parts may be closed before it. Its fingerprint covers the parts' and the weights.
+ *
+ * recsys_model_save writes a small file that names the parts' files (beside it, or by their whole path), layers and
+ * fingerprints; recsys_model_open opens them again, and a file that has changed is RECSYS_EMISMATCH. Ensembles cannot
+ * be trained or combined further. */
+RECSYS_API recsys_status recsys_model_combine(recsys_model **model, recsys_model *const *parts, const double *weights,
+                                              size_t n, recsys_error *error);
+
 /** The facts that one needs to size arrays. Filled up to struct_size, which the caller sets. */
 typedef struct recsys_model_info {
   uint32_t struct_size;

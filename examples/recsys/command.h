@@ -19,6 +19,7 @@ int cmd_tune(int argc, char **argv);
 int cmd_train(int argc, char **argv);
 int cmd_label(int argc, char **argv);
 int cmd_evaluate_model(int argc, char **argv);
+int cmd_combine(int argc, char **argv);
 int cmd_distill(int argc, char **argv);
 int cmd_classify(int argc, char **argv);
 int cmd_list(int argc, char **argv);

@@ -20,6 +20,7 @@ static const struct subcommand {
     {"train", cmd_train, "teach a network a shop's own labels"},
     {"label", cmd_label, "predict the labels of a store's items"},
     {"evaluate-model", cmd_evaluate_model, "how well a trained model tells labels"},
+    {"combine", cmd_combine, "join several models into one"},
     {"distill", cmd_distill, "teach a small network a large one's embeddings"},
     {"classify", cmd_classify, "what a network's classifier sees in pictures"},
     {"list", cmd_list, "the keys of a store's items or users"},

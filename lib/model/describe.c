@@ -64,6 +64,20 @@ static json_t *describe_engine(const recsys_model *model) {
                    info->device, "detail", info->detail, "batch", (json_int_t)info->batch);
 }
 
+static json_t *describe_ensemble(const recsys_model *model) {
+  const recsys_model_info *i = &model->info;
+  json_t *parts = json_array();
+  for (size_t p = 0; p < model->ensemble->n; p++) {
+    const recsys_model *part = model->ensemble->parts[p];
+    json_array_append_new(parts, json_pack("{s:s, s:s, s:s, s:I, s:f}", "architecture", part->info.architecture,
+                                           "layer", part->info.layer, "fingerprint", part->info.fingerprint, "dim",
+                                           (json_int_t)part->info.dim, "weight", model->ensemble->weights[p]));
+  }
+  return json_pack("{s:s, s:I, s:I, s:I, s:b, s:s, s:o}", "architecture", i->architecture, "dim", (json_int_t)i->dim,
+                   "classes", (json_int_t)i->classes, "parameters", (json_int_t)i->parameters, "trained",
+                   i->trained != 0, "fingerprint", i->fingerprint, "parts", parts);
+}
+
 /* Text that may not be UTF-8 (a path) makes Jansson fail: it is left out then. */
 static json_t *describe(recsys_model *model) {
   const recsys_model_info *i = &model->info;
@@ -86,7 +100,7 @@ recsys_status recsys_model_describe(recsys_model *model, char *buffer, size_t si
   if (model == NULL || (buffer == NULL && size > 0))
     return recsys__fail(error, RECSYS_EINVAL, 0, "recsys_model_describe: %s is NULL",
                         model == NULL ? "model" : "buffer");
-  json_t *object = describe(model);
+  json_t *object = model->ensemble != NULL ? describe_ensemble(model) : describe(model);
   char *text = object != NULL ? json_dumps(object, JSON_COMPACT) : NULL;
   json_decref(object);
   if (text == NULL)

@@ -23,6 +23,8 @@ static recsys_status check_arguments(const recsys_model *model, const recsys_mod
   if (n < 2 || n > INT32_MAX || model == teacher)
     return recsys__fail(error, RECSYS_EINVAL, 0, "recsys_model_distill: %s",
                         model == teacher ? "a model cannot teach itself" : "at least 2 pictures are needed");
+  if (model->ensemble != NULL || teacher->ensemble != NULL)
+    return recsys__fail(error, RECSYS_EUNSUPPORTED, 0, "recsys_model_distill: an ensemble can neither teach nor learn");
   if (model->generation != recsys__fork_generation() || teacher->generation != recsys__fork_generation())
     return recsys__fail(error, RECSYS_EFORKED, 0,
                         "a model's engine runs in the parent process: open a new model after a fork");

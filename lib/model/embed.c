@@ -192,12 +192,10 @@ static recsys_status check(const recsys_model *model, const recsys_image *images
 
 static recsys_status run_pictures(recsys_model *model, uint32_t output, const recsys_image *images, size_t n,
                                   const recsys_embed_options *theirs, float *rows, recsys_status *statuses,
-                                  const char *function, recsys_error *error) {
+                                  recsys_error *error) {
   recsys_embed_options options;
   size_t total;
-  recsys_status status = check(model, images, n, rows, function, error);
-  if (status == RECSYS_OK)
-    status = recsys__options_copy(&options, sizeof options, theirs, "embed options", error);
+  recsys_status status = recsys__options_copy(&options, sizeof options, theirs, "embed options", error);
   if (status != RECSYS_OK)
     return status;
   if (options.flags != 0)
@@ -206,7 +204,7 @@ static recsys_status run_pictures(recsys_model *model, uint32_t output, const re
     return recsys__fail(error, RECSYS_EUNSUPPORTED, 0, "this %s has no classifier: its weights end before it",
                         model->info.architecture);
   if (!recsys__mul(n, model->dims[output], &total) || !recsys__mul(total, sizeof(float), &total))
-    return recsys__fail(error, RECSYS_EINVAL, 0, "%s: %zu rows of %llu floats do not fit in memory", function, n,
+    return recsys__fail(error, RECSYS_EINVAL, 0, "%zu rows of %llu floats do not fit in memory", n,
                         (unsigned long long)model->dims[output]);
   if (n == 0)
     return recsys__ok(error);
@@ -228,15 +226,26 @@ static recsys_status run_pictures(recsys_model *model, uint32_t output, const re
   return status;
 }
 
+recsys_status recsys__model_run(recsys_model *model, uint32_t output, const recsys_image *images, size_t n,
+                                const recsys_embed_options *options, float *rows, recsys_status *statuses,
+                                recsys_error *error) {
+  const char *function = output == RECSYS__OUTPUT_EMBEDDING ? "recsys_model_embed" : "recsys_model_classify";
+  recsys_status status = check(model, images, n, rows, function, error);
+  if (status != RECSYS_OK)
+    return status;
+  if (model->ensemble != NULL)
+    return recsys__ensemble_run(model, output, images, n, options, rows, statuses, error);
+  return run_pictures(model, output, images, n, options, rows, statuses, error);
+}
+
 recsys_status recsys_model_embed(recsys_model *model, const recsys_image *images, size_t n,
                                  const recsys_embed_options *options, float *rows, recsys_status *statuses,
                                  recsys_error *error) {
-  return run_pictures(model, RECSYS__OUTPUT_EMBEDDING, images, n, options, rows, statuses, "recsys_model_embed", error);
+  return recsys__model_run(model, RECSYS__OUTPUT_EMBEDDING, images, n, options, rows, statuses, error);
 }
 
 recsys_status recsys_model_classify(recsys_model *model, const recsys_image *images, size_t n,
                                     const recsys_embed_options *options, float *scores, recsys_status *statuses,
                                     recsys_error *error) {
-  return run_pictures(model, RECSYS__OUTPUT_CLASSES, images, n, options, scores, statuses, "recsys_model_classify",
-                      error);
+  return recsys__model_run(model, RECSYS__OUTPUT_CLASSES, images, n, options, scores, statuses, error);
 }

@@ -119,6 +119,8 @@ recsys_status recsys_model_save(recsys_model *model, const char *path, recsys_er
   if (model == NULL || path == NULL)
     return recsys__fail(error, RECSYS_EINVAL, 0, "recsys_model_save: %s is NULL", model == NULL ? "model" : "path");
   recsys__net net = {0};
+  if (model->ensemble != NULL)
+    return recsys__ensemble_save(model, path, error);
   recsys_status status = recsys__model_read_again(model, &net, error);
   if (status == RECSYS_OK)
     status = recsys__model_write(model, &net, path, error);

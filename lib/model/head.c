@@ -45,6 +45,20 @@ static recsys__model_head *make_empty(const char *layer, uint32_t hidden, size_t
   return NULL;
 }
 
+recsys__model_head *recsys__model_head_copy(const recsys__model_head *head) {
+  const recsys__labels *labels = &head->labels;
+  recsys__model_head *copy = make_empty(head->layer, head->hidden, labels->field_count, labels->count);
+  for (size_t f = 0; copy != NULL && f < labels->field_count; f++) {
+    copy->fields[f] = head->fields[f];
+    copy->field_names[f] = recsys__strdup(head->field_names[f]);
+    if (copy->field_names[f] == NULL) {
+      recsys__model_head_free(copy);
+      copy = NULL;
+    }
+  }
+  return copy;
+}
+
 /* -- files */
 
 static bool read_field(recsys__model_head *head, size_t index, size_t *first, const json_t *object) {
@@ -240,6 +254,8 @@ recsys_status recsys_model_get_report(recsys_model *model, char *buffer, size_t 
   recsys_status status = find_head(model, size > 0 ? buffer : (const void *)model, "recsys_model_get_report", error);
   if (status != RECSYS_OK)
     return status;
+  if (model->head->report == NULL)
+    return recsys__fail(error, RECSYS_ENOTFOUND, 0, "an ensemble has no report of its own: ask its parts");
   recsys__fill(buffer, size, length, model->head->report, strlen(model->head->report));
   return recsys__ok(error);
 }

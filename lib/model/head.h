@@ -22,6 +22,8 @@ recsys_status recsys__model_head_parse(recsys__model_head **out, const char *hea
 /* From a caller's labels, checked: fields stand together and say alike whether they are exclusive. No metrics yet. */
 recsys_status recsys__model_head_make(recsys__model_head **out, const char *layer, uint32_t hidden,
                                       const recsys_label *labels, size_t count, recsys_error *error);
+/* The same labels, without metrics and report; NULL: no memory. */
+recsys__model_head *recsys__model_head_copy(const recsys__model_head *head);
 void recsys__model_head_free(recsys__model_head *head);
 /* The metadata `head`; freed with free(); NULL: no memory. */
 char *recsys__model_head_dump(const recsys__model_head *head);

@@ -4,6 +4,7 @@
 #define RECSYS_MODEL_MODEL_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "base/error.h"
 #include "base/safetensors.h"
@@ -13,15 +14,27 @@
 #include "nn/net.h"
 #include "recsys.h"
 
-/* The format of the metadata that recsys_model_save writes; and of a trained model's, which older releases lack. */
-#define RECSYS__MODEL_FORMAT   "1"
-#define RECSYS__TRAINED_FORMAT "2"
+/* The format of the metadata that recsys_model_save writes; of a trained model's; of an ensemble's. */
+#define RECSYS__MODEL_FORMAT    "1"
+#define RECSYS__TRAINED_FORMAT  "2"
+#define RECSYS__ENSEMBLE_FORMAT "3"
 
 enum { RECSYS__OUTPUT_EMBEDDING = 0, RECSYS__OUTPUT_CLASSES = 1, RECSYS__OUTPUTS };
 
+/* The parts of an ensemble, in the order of the call that made it. */
+typedef struct recsys__ensemble {
+  recsys_model **parts;
+  double *weights; /* their sum is 1 */
+  size_t n;
+} recsys__ensemble;
+
 struct recsys_model {
-  pthread_mutex_t mutex; /* one run at a time */
-  uint64_t generation;   /* of forks, when it was made */
+  atomic_uint references;     /* the caller's, and those of ensembles */
+  recsys__ensemble *ensemble; /* NULL: one network */
+  char *ensemble_text;        /* while a file is read: the description of its parts */
+  bool part;                  /* of an ensemble: it may be none itself */
+  pthread_mutex_t mutex;      /* one run at a time */
+  uint64_t generation;        /* of forks, when it was made */
   recsys_model_options options;
   recsys__log log;
   char *source; /* the resolved path of the file; NULL: random weights */
@@ -50,6 +63,32 @@ recsys_status recsys__model_build(const recsys_model *model, recsys__net *net, r
 /* SHA-256 over architecture, layer, recipe and all weights by rising name. */
 recsys_status recsys__model_fingerprint(const recsys_model *model, const recsys__net *net, char hex[65],
                                         recsys_error *error);
+
+/* -- ensemble.c */
+
+/* From the description in model->ensemble_text, relative to model->source. */
+recsys_status recsys__ensemble_open(recsys_model *model, recsys_error *error);
+recsys_status recsys__ensemble_save(const recsys_model *model, const char *path, recsys_error *error);
+/* Rows or class scores of n pictures, like recsys_model_embed. */
+recsys_status recsys__ensemble_run(recsys_model *model, uint32_t output, const recsys_image *images, size_t n,
+                                   const recsys_embed_options *options, float *rows, recsys_status *statuses,
+                                   recsys_error *error);
+void recsys__ensemble_free(recsys__ensemble *ensemble);
+
+/* -- open.c */
+
+/* recsys_model_open; part: an ensemble is refused. */
+recsys_status recsys__model_open_file(recsys_model **model, const char *path, const recsys_model_options *options,
+                                      bool part, recsys_error *error);
+/* A model of one reference with nothing in it. */
+recsys_status recsys__model_make(recsys_model **out, const recsys_model_options *options, recsys_error *error);
+
+/* -- embed.c */
+
+/* Calls with another output than the embedding's. */
+recsys_status recsys__model_run(recsys_model *model, uint32_t output, const recsys_image *images, size_t n,
+                                const recsys_embed_options *options, float *rows, recsys_status *statuses,
+                                recsys_error *error);
 
 /* -- names.c: class names as a JSON array of strings */
 

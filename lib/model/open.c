@@ -34,7 +34,7 @@ static recsys_status check_options(const recsys_model_options *options, recsys_e
   return RECSYS_OK;
 }
 
-static recsys_status make(recsys_model **out, const recsys_model_options *theirs, recsys_error *error) {
+recsys_status recsys__model_make(recsys_model **out, const recsys_model_options *theirs, recsys_error *error) {
   recsys_model_options options;
   recsys_status status = recsys__options_copy(&options, sizeof options, theirs, "model options", error);
   if (status == RECSYS_OK)
@@ -45,6 +45,7 @@ static recsys_status make(recsys_model **out, const recsys_model_options *theirs
   if (model == NULL)
     return recsys__no_memory(error, "a model");
   pthread_mutex_init(&model->mutex, NULL);
+  atomic_init(&model->references, 1);
   model->generation = recsys__fork_generation();
   model->options = options;
   model->log = (recsys__log){options.log, options.log_user};
@@ -55,9 +56,11 @@ static recsys_status make(recsys_model **out, const recsys_model_options *theirs
 }
 
 void recsys_model_close(recsys_model *model) {
-  if (model == NULL)
+  if (model == NULL || atomic_fetch_sub(&model->references, 1) > 1)
     return;
   recsys__loaded_close(model->loaded);
+  recsys__ensemble_free(model->ensemble);
+  recsys__free(model->ensemble_text);
   recsys__net_free(&model->net);
   recsys__class_names_free(model);
   recsys__model_head_free(model->head);
@@ -154,21 +157,18 @@ static recsys_status open_weights(recsys_model *model, recsys_error *error) {
   recsys__net net = {0};
   recsys_status status = recsys__model_read(model, &net, error);
   if (status == RECSYS_OK)
-    status = finish(model, &net, error);
+    status = model->ensemble_text != NULL ? recsys__ensemble_open(model, error) : finish(model, &net, error);
   recsys__net_free(&net);
   return status;
 }
 
-recsys_status recsys_model_open(recsys_model **model, const char *path, const recsys_model_options *options,
-                                recsys_error *error) {
-  if (model != NULL)
-    *model = NULL;
-  if (model == NULL || path == NULL)
-    return recsys__fail(error, RECSYS_EINVAL, 0, "recsys_model_open: %s is NULL", model == NULL ? "model" : "path");
+recsys_status recsys__model_open_file(recsys_model **model, const char *path, const recsys_model_options *options,
+                                      bool part, recsys_error *error) {
   recsys_model *m = NULL;
-  recsys_status status = make(&m, options, error);
+  recsys_status status = recsys__model_make(&m, options, error);
   if (status != RECSYS_OK)
     return status;
+  m->part = part;
   char *resolved = realpath(path, NULL);
   m->source = recsys__strdup(resolved != NULL ? resolved : path);
   free(resolved);
@@ -181,6 +181,15 @@ recsys_status recsys_model_open(recsys_model **model, const char *path, const re
   return recsys__ok(error);
 }
 
+recsys_status recsys_model_open(recsys_model **model, const char *path, const recsys_model_options *options,
+                                recsys_error *error) {
+  if (model != NULL)
+    *model = NULL;
+  if (model == NULL || path == NULL)
+    return recsys__fail(error, RECSYS_EINVAL, 0, "recsys_model_open: %s is NULL", model == NULL ? "model" : "path");
+  return recsys__model_open_file(model, path, options, false, error);
+}
+
 recsys_status recsys_model_create(recsys_model **model, const char *architecture, const recsys_model_options *options,
                                   recsys_error *error) {
   if (model != NULL)
@@ -189,7 +198,7 @@ recsys_status recsys_model_create(recsys_model **model, const char *architecture
     return recsys__fail(error, RECSYS_EINVAL, 0, "recsys_model_create: %s is NULL",
                         model == NULL ? "model" : "architecture");
   recsys_model *m = NULL;
-  recsys_status status = make(&m, options, error);
+  recsys_status status = recsys__model_make(&m, options, error);
   if (status != RECSYS_OK)
     return status;
   m->options.architecture = architecture;

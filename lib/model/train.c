@@ -107,6 +107,8 @@ static recsys_status check_arguments(const recsys_model *model, const char *path
   if (model->generation != recsys__fork_generation())
     return recsys__fail(error, RECSYS_EFORKED, 0,
                         "this model's engine runs in the parent process: open a new model after a fork");
+  if (model->ensemble != NULL)
+    return recsys__fail(error, RECSYS_EUNSUPPORTED, 0, "an ensemble cannot be trained: train its parts");
   if (strcmp(model->info.layer, RECSYS__HEAD_LAYER) == 0)
     return recsys__fail(error, RECSYS_EUNSUPPORTED, 0,
                         "a head cannot stand on the head of a trained model: open it with another layer");

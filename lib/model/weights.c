@@ -44,10 +44,11 @@ static recsys_status choose_names(recsys_model *model, const recsys__architectur
 
 static recsys_status check_format(const recsys__tensors *tensors, const char *path, recsys_error *error) {
   const char *format = recsys__tensors_metadata(tensors, "recsys.format");
-  if (format != NULL && strcmp(format, RECSYS__MODEL_FORMAT) != 0 && strcmp(format, RECSYS__TRAINED_FORMAT) != 0)
+  if (format != NULL && strcmp(format, RECSYS__MODEL_FORMAT) != 0 && strcmp(format, RECSYS__TRAINED_FORMAT) != 0 &&
+      strcmp(format, RECSYS__ENSEMBLE_FORMAT) != 0)
     return recsys__fail(error, RECSYS_EVERSION, 0,
                         "%.120s is a model file of format %.20s, this library knows formats " RECSYS__MODEL_FORMAT
-                        " and " RECSYS__TRAINED_FORMAT ": use a newer librecsys",
+                        " to " RECSYS__ENSEMBLE_FORMAT ": use a newer librecsys",
                         path, format);
   return RECSYS_OK;
 }
@@ -101,6 +102,15 @@ static recsys_status read_file(recsys_model *model, recsys__net *net, recsys_err
   if (status != RECSYS_OK)
     return status;
   status = check_format(&tensors, model->source, error);
+  const char *ensemble = recsys__tensors_metadata(&tensors, "recsys.ensemble");
+  if (status == RECSYS_OK && ensemble != NULL && model->part)
+    status =
+        recsys__fail(error, RECSYS_EFORMAT, 0, "%.150s is an ensemble, which cannot be part of one", model->source);
+  else if (status == RECSYS_OK && ensemble != NULL) {
+    model->ensemble_text = recsys__strdup(ensemble);
+    recsys__tensors_free(&tensors);
+    return model->ensemble_text != NULL ? RECSYS_OK : recsys__no_memory(error, "the parts of an ensemble");
+  }
   if (status == RECSYS_OK)
     status = find_architecture(model, &tensors, &about, &classes, error);
   if (status == RECSYS_OK)
