@@ -195,7 +195,7 @@ START_TEST(wrong_metadata) {
     struct recsys__metadata metadata;
     recsys_status status;
     const char *part;
-  } cases[] = {{{"recsys.format", "2"}, RECSYS_EVERSION, "format 2"},
+  } cases[] = {{{"recsys.format", "4"}, RECSYS_EVERSION, "format 4"},
                {{"recsys.architecture", "transformer"}, RECSYS_EUNSUPPORTED, "transformer"},
                {{"recsys.architecture", "alexnet"}, RECSYS_EMISMATCH, "alexnet"},
                {{"recsys.layer", "fc7"}, RECSYS_ENOTFOUND, "fc7"},

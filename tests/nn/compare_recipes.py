@@ -17,7 +17,7 @@ except ImportError as missing:
     sys.exit(77)
 
 # What one grey level is in each recipe's values, by channel.
-LEVEL = {"torchvision": 1 / 255 / np.array([0.229, 0.224, 0.225]), "inception": 2 / 255, "keras": 1, "caffe": 1,
+LEVEL = {"torchvision": 1 / 255 / np.array([0.229, 0.224, 0.225]), "inception": 2 / 255, "keras": 1, "caffe": 1, "mini": 4 / 255,
          "lenet": 1.275 / 255}
 
 
@@ -33,7 +33,8 @@ def main():
     worst = 0.0
     for path in odd + posters[::len(posters) // 8] + products[::len(products) // 4]:
         picture = Image.open(path).convert("RGB")
-        for recipe, side in (("torchvision", 224), ("inception", 224), ("keras", 224), ("caffe", 227), ("lenet", 32)):
+        for recipe, side in (("torchvision", 224), ("inception", 224), ("keras", 224), ("caffe", 227), ("lenet", 32),
+                             ("mini", 96)):
             out = subprocess.run([program, path, recipe, str(side)], check=True, stdout=subprocess.PIPE).stdout
             found = np.frombuffer(out, np.float32).reshape(side, side, -1)
             difference = np.abs(found - make_expected.apply(recipe, picture, side)) / LEVEL[recipe]

@@ -76,11 +76,14 @@ def apply(recipe, picture, side):
     if recipe == "lenet":
         array = np.asarray(picture.convert("L").resize((side, side), Image.BILINEAR), dtype=np.float32)
         return (1.175 - 1.275 * array / 255)[:, :, None]
+    if recipe == "mini":
+        picture = transforms.CenterCrop(side)(picture.resize((110, 110), Image.BILINEAR))
+        return (np.asarray(picture, dtype=np.float32) / 255 - 0.5) / 0.25
     raise KeyError(recipe)
 
 
 CASES = [("torchvision", 224), ("torchvision", 227), ("torchvision", 300), ("inception", 224), ("keras", 224),
-         ("keras", 227), ("caffe", 224), ("caffe", 227), ("lenet", 32)]
+         ("keras", 227), ("caffe", 224), ("caffe", 227), ("lenet", 32), ("mini", 96)]
 SHAPES = [(1, 1), (300, 200), (199, 301), (256, 256), (224, 224), (257, 255), (3, 40), (61, 7), (640, 479), (100, 1023)]
 
 

@@ -175,10 +175,11 @@ START_TEST(embeddings_of_the_papers) {
   static const struct {
     const char *architecture, *layer;
     uint64_t size;
-  } table[] = {{"vgg16", "fc1", 4096},         {"vgg16", "fc2", 4096},        {"vgg19", "flatten", 25088},
-               {"vgg19", "avgpool", 512},      {"resnet50", "maxpool", 2048}, {"resnet50", "avgpool", 2048},
-               {"googlenet", "avgpool", 1024}, {"alexnet", "fc2", 4096},      {"squeezenet1_1", "avgpool", 512},
-               {"zfnet", "fc2", 4096},         {"lenet5", "f6", 84},          {"googlenet_bn", "avgpool", 1024}};
+  } table[] = {{"vgg16", "fc1", 4096},           {"vgg16", "fc2", 4096},        {"vgg19", "flatten", 25088},
+               {"vgg19", "avgpool", 512},        {"resnet50", "maxpool", 2048}, {"resnet50", "avgpool", 2048},
+               {"googlenet", "avgpool", 1024},   {"alexnet", "fc2", 4096},      {"squeezenet1_1", "avgpool", 512},
+               {"zfnet", "fc2", 4096},           {"lenet5", "f6", 84},          {"mini", "embedding", 256},
+               {"googlenet_bn", "avgpool", 1024}};
   for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
     recsys__net net = build(table[i].architecture, 0);
     uint32_t op;
@@ -235,7 +236,7 @@ START_TEST(unknown_architecture_is_named) {
   ck_assert_ptr_nonnull(strstr(error.message, "classes"));
   ck_assert_ptr_null(recsys__architecture_find("VGG16"));
   ck_assert_ptr_null(recsys__architecture_find(NULL));
-  ck_assert_ptr_null(recsys__architecture_at(15));
+  ck_assert_ptr_null(recsys__architecture_at(16));
   recsys__net_free(&net);
   recsys__net_free(NULL);
 }

@@ -58,17 +58,17 @@ START_TEST(equals_the_reference) {
     check_case(name, side, width, height, line + used);
   }
   fclose(file);
-  ck_assert_int_eq(cases, 90);
+  ck_assert_int_eq(cases, 100);
 }
 END_TEST
 
 START_TEST(known_names) {
-  static const char *const names[] = {"torchvision", "inception", "keras", "caffe", "lenet"};
-  for (size_t i = 0; i < 5; i++) {
+  static const char *const names[] = {"torchvision", "inception", "keras", "caffe", "mini", "lenet"};
+  for (size_t i = 0; i < 6; i++) {
     ck_assert_str_eq(recsys__recipe_at(i)->name, names[i]);
     ck_assert_ptr_eq(recsys__recipe_find(names[i]), recsys__recipe_at(i));
   }
-  ck_assert_ptr_null(recsys__recipe_at(5));
+  ck_assert_ptr_null(recsys__recipe_at(6));
   ck_assert_ptr_null(recsys__recipe_find("caff"));
   ck_assert_ptr_null(recsys__recipe_find("caffe2"));
   ck_assert_ptr_null(recsys__recipe_find(""));
@@ -121,9 +121,42 @@ START_TEST(no_memory_is_reported) {
 }
 END_TEST
 
+/* A picture of the resized size, so that every value is one pixel's: (p / 255 - mean) / scale at the crop's place. */
+START_TEST(variations_move_and_mirror) {
+  enum { SIZE = 256, CROP = 224 };
+  static float out[CROP * CROP * 3];
+  const recsys__recipe *recipe = recsys__recipe_find("torchvision");
+  static const recsys__variation all[] = {{0, 0, false}, {1, 0.5, true}, {0.25, 1, true}, {0.5, 0.5, false}};
+  recsys__pixels pixels = draw(SIZE, SIZE);
+  for (size_t v = 0; v < sizeof all / sizeof *all; v++) {
+    ck_assert_int_eq(recsys__recipe_vary(recipe, &pixels, CROP, CROP, &all[v], out, NULL), RECSYS_OK);
+    size_t top = (size_t)(all[v].down * (SIZE - CROP)), left = (size_t)(all[v].across * (SIZE - CROP));
+    for (size_t y = 0; y < CROP; y += 13)
+      for (size_t x = 0; x < CROP; x += 7)
+        for (size_t c = 0; c < 3; c++) {
+          size_t column = left + (all[v].mirrored ? CROP - 1 - x : x);
+          float expected =
+              ((float)pixels.data[((top + y) * SIZE + column) * 3 + c] / 255 - recipe->mean[c]) / recipe->scale[c];
+          ck_assert_float_eq_tol(out[(y * CROP + x) * 3 + c], expected, 1e-6f);
+        }
+  }
+  /* Without a margin of its own a recipe gets one: the corner differs from the whole. */
+  const recsys__recipe *keras = recsys__recipe_find("keras");
+  static float whole[CROP * CROP * 3];
+  ck_assert_int_eq(recsys__recipe_apply(keras, &pixels, CROP, CROP, whole, NULL), RECSYS_OK);
+  ck_assert_int_eq(recsys__recipe_vary(keras, &pixels, CROP, CROP, &all[0], out, NULL), RECSYS_OK);
+  for (size_t c = 0; c < 3; c++) /* 256 x 256 again, and its upper left part */
+    ck_assert_float_eq_tol(out[(100 * CROP + 30) * 3 + c],
+                           (float)pixels.data[(100 * SIZE + 30) * 3 + 2 - c] - keras->mean[c], 1e-4f);
+  ck_assert_int_ne(memcmp(whole, out, sizeof out), 0);
+  free(pixels.data);
+}
+END_TEST
+
 int main(void) {
   TCase *tests = tcase_create("recipe");
   tcase_add_test(tests, equals_the_reference);
+  tcase_add_test(tests, variations_move_and_mirror);
   tcase_add_test(tests, known_names);
   tcase_add_test(tests, lenet_has_the_paper_s_range);
   tcase_add_test(tests, extreme_shapes_are_refused);
