@@ -68,8 +68,11 @@ static char *class_name(const job *j, uint64_t index) {
   char name[256];
   if (index < j->names.n)
     return need_copy(j->names.lines[index]);
+  char field[256];
   if (!j->names.n && !recsys_model_get_class_name(j->model, index, name, sizeof name, NULL, NULL))
-    return need_copy(name);
+    return recsys_model_get_class_field(j->model, index, field, sizeof field, NULL, NULL, NULL)
+               ? need_copy(name)
+               : need_text("%s = %s", field, name);
   return need_text("class %llu", (unsigned long long)index);
 }
 
