@@ -53,8 +53,9 @@ static recsys_status find_losses(const recsys__fitting *fit, const uint32_t *exa
   const recsys__targets *t = &fit->targets;
   recsys__head *head = fit->head;
   if (t->labels && gradient)
-    recsys__loss_gradient(t->labels, t->weights, examples, n, head->logits, head->gradient, terms);
-  else if (t->labels)
+    return recsys__loss_gradient(fit->threads, t->labels, t->weights, examples, n, head->logits, head->gradient, terms,
+                                 error);
+  if (t->labels)
     recsys__loss_add(t->labels, t->weights, examples, n, head->logits, terms);
   if (t->labels)
     return RECSYS_OK;

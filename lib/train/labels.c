@@ -4,7 +4,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "base/memory.h"
+#include "base/thread.h"
 
 int64_t recsys__labels_one(const recsys__labels *labels, const recsys__field *field, size_t example) {
   const int8_t *row = labels->matrix + example * labels->count + field->first;
@@ -141,14 +143,42 @@ static void scale_gradient(const recsys__labels *labels, const recsys__loss_term
   }
 }
 
-double recsys__loss_gradient(const recsys__labels *labels, const float *weights, const uint32_t *examples, size_t n,
-                             const float *logits, float *gradient, recsys__loss_term *terms) {
+typedef struct gradient_work {
+  const recsys__labels *labels;
+  const float *weights, *logits;
+  const uint32_t *examples;
+  float *gradient;
+  recsys__loss_term *rows; /* of each example, so that they are summed in one order */
+  size_t n, terms;
+} gradient_work;
+
+enum { ROWS = 16 };
+
+static void gradient_rows(void *context, size_t part) {
+  const gradient_work *w = context;
+  size_t count = w->labels->count;
+  for (size_t i = part * ROWS; i < w->n && i < (part + 1) * ROWS; i++)
+    add_row(w->labels, w->weights, w->examples[i], w->logits + i * count, w->gradient + i * count,
+            w->rows + i * w->terms);
+}
+
+recsys_status recsys__loss_gradient(uint32_t threads, const recsys__labels *labels, const float *weights,
+                                    const uint32_t *examples, size_t n, const float *logits, float *gradient,
+                                    recsys__loss_term *terms, recsys_error *error) {
   size_t count = recsys__loss_terms(labels);
+  recsys__loss_term *rows = recsys__calloc(n, count * sizeof *rows);
+  if (rows == NULL)
+    return recsys__no_memory(error, "the losses of a batch");
+  gradient_work w = {labels, weights, logits, examples, gradient, rows, n, count};
+  recsys__parallel(threads, (n + ROWS - 1) / ROWS, gradient_rows, &w);
   memset(terms, 0, count * sizeof *terms);
-  for (size_t i = 0; i < n; i++)
-    add_row(labels, weights, examples[i], logits + i * labels->count, gradient + i * labels->count, terms);
+  for (size_t i = 0; i < n * count; i++) {
+    terms[i % count].sum += rows[i].sum;
+    terms[i % count].weight += rows[i].weight;
+  }
   scale_gradient(labels, terms, n, gradient);
-  return recsys__loss_value(terms, count);
+  recsys__free(rows);
+  return RECSYS_OK;
 }
 
 static void score_row(const recsys__labels *labels, float *row) {

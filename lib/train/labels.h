@@ -51,9 +51,10 @@ size_t recsys__loss_terms(const recsys__labels *labels); /* 1 + exclusive fields
 void recsys__loss_add(const recsys__labels *labels, const float *weights, const uint32_t *examples, size_t n,
                       const float *logits, recsys__loss_term *terms);
 double recsys__loss_value(const recsys__loss_term *terms, size_t count);
-/* The gradient of recsys__loss_value of these examples alone; returns the value. */
-double recsys__loss_gradient(const recsys__labels *labels, const float *weights, const uint32_t *examples, size_t n,
-                             const float *logits, float *gradient, recsys__loss_term *terms);
+/* The terms of these examples alone, and the gradient of their recsys__loss_value. */
+recsys_status recsys__loss_gradient(uint32_t threads, const recsys__labels *labels, const float *weights,
+                                    const uint32_t *examples, size_t n, const float *logits, float *gradient,
+                                    recsys__loss_term *terms, recsys_error *error);
 /* Logits to scores in place: sigmoids, and softmaxes over exclusive fields. */
 void recsys__label_scores(const recsys__labels *labels, float *rows, size_t n);
 

@@ -23,7 +23,9 @@ START_TEST(losses) {
   recsys__loss_add(&example, weights, all, 25, logits, terms); /* batches add up */
   recsys__loss_add(&example, weights, all + 25, EXAMPLES - 25, logits + 25 * LABELS, terms);
   ck_assert_double_eq_tol(recsys__loss_value(terms, 2), expected_loss, 1e-12);
-  double value = recsys__loss_gradient(&example, weights, all, EXAMPLES, logits, gradient, whole);
+  ck_assert_int_eq(recsys__loss_gradient(2, &example, weights, all, EXAMPLES, logits, gradient, whole, NULL),
+                   RECSYS_OK);
+  double value = recsys__loss_value(whole, 2);
   ck_assert_double_eq_tol(value, expected_loss, 1e-12);
   /* The gradient is the slope: a small step along each logit. */
   for (size_t k = 0; k < EXAMPLES * LABELS; k++) {
