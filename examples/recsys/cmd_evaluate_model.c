@@ -2,6 +2,7 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "args.h"
 #include "command.h"
@@ -26,6 +27,19 @@ static const args_command command = {
     "recsys evaluate-model --model genres.safetensors --images new/ --labels new.csv",
     {options, labelled_options, opening_model_options, args_general},
 };
+
+/* With --part-column: the pictures of the third part, which neither trained nor stopped the training. */
+static void keep_third_part(labelled *l) {
+  size_t kept = 0;
+  for (size_t i = 0; l->parts && i < l->n; i++) {
+    if (l->parts[i] != 2)
+      continue;
+    l->images[kept] = l->images[i];
+    memmove(l->matrix + kept * l->n_labels, l->matrix + i * l->n_labels, l->n_labels);
+    kept++;
+  }
+  l->n = l->parts ? kept : l->n;
+}
 
 static int measure(const args *a, recsys_model *model, const labelled *l) {
   recsys_error error = {0};
@@ -70,8 +84,12 @@ int cmd_evaluate_model(int argc, char **argv) {
   recsys_model *model = opening_model(&a, NULL, &info, &code);
   if (model)
     code = labelled_read_for(&l, &a, model, info.classes);
-  if (model && !code)
-    code = measure(&a, model, &l);
+  if (model && !code) {
+    keep_third_part(&l);
+    code = l.n ? measure(&a, model, &l) : FAILED;
+    if (!l.n)
+      say("no picture is in part 2");
+  }
   recsys_model_close(model);
   labelled_free(&l);
   args_free(&a);

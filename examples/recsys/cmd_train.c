@@ -79,6 +79,10 @@ static void report_failures(const job *j) {
 static int learn(job *j) {
   recsys_error error = {0};
   j->statuses = need(j->data.n, sizeof *j->statuses);
+  /* Part 2 and above are for evaluate-model. */
+  for (size_t i = 0; j->data.parts && !j->how.folds && i < j->data.n; i++)
+    j->data.parts[i] = j->data.parts[i] >= 2 ? -1 : j->data.parts[i];
+  j->how.parts = j->data.parts;
   j->how.progress = training_tell;
   j->how.progress_user = &j->progress;
   recsys_status status =

@@ -16,6 +16,10 @@ const args_option labelled_options[] = {
      "their labels: a CSV file (RFC 4180, UTF-8, with a header line) with a column of keys; a cell may\n"
      "hold several labels, separated by |, and an empty one says that they are not known",
      "--labels items.csv"},
+    {"part-column", "NAME",
+     "a column that says which part a picture is in: its fold from 0 on, or, without folds, 0 to train and\n"
+     "1 to validate; empty, negative or higher: it is left out. evaluate-model takes the pictures in part 2 alone",
+     "--part-column part"},
     {"key-column", "NAME", "the column of keys (default: item, item_id, itemId, movieId, sku, product_id, id)",
      "--key-column ean"},
     {0},
@@ -28,7 +32,8 @@ typedef struct cell {
 typedef struct reading {
   const args *a;
   labelled *l;
-  int key_column, *columns;
+  int key_column, part_column, *columns;
+  int32_t *parts; /* by picture of the folder; -1: left out */
   char *const *fields;
   size_t n_fields;
   keys pictures, *values; /* values by field */
@@ -45,6 +50,12 @@ static int find_columns(reading *r, const csv *c) {
   r->key_column = csv_column(c, chosen[0] ? chosen : usual);
   if (r->key_column < 0) {
     csv_complain(c, "no column holds the pictures' keys; name it with --key-column");
+    return FAILED;
+  }
+  const char *part[2] = {args_get(r->a, "part-column", NULL), NULL};
+  r->part_column = part[0] ? csv_column(c, part) : -1;
+  if (part[0] && r->part_column < 0) {
+    csv_complain(c, "there is no column \"%s\"", part[0]);
     return FAILED;
   }
   r->columns = need(r->n_fields, sizeof *r->columns);
@@ -83,6 +94,10 @@ static void read_record(reading *r, const csv *c) {
     return;
   }
   r->listed[owner] = true;
+  if (r->part_column >= 0) {
+    const char *text = csv_field(c, (size_t)r->part_column);
+    r->parts[owner] = *text ? (int32_t)strtol(text, NULL, 10) : -1;
+  }
   for (size_t f = 0; f < r->n_fields; f++) {
     const char *value = csv_field(c, (size_t)r->columns[f]);
     for (;; value++) {
@@ -118,6 +133,7 @@ static int read_file(reading *r) {
   for (size_t i = 0; i < r->l->pictures.n; i++)
     keys_number(&r->pictures, r->l->pictures.list[i].key); /* picture i is number i: keys are distinct, or wrong */
   r->listed = need(r->l->pictures.n, sizeof *r->listed);
+  r->parts = need(r->l->pictures.n, sizeof *r->parts);
   csv *c = csv_open(path);
   if (!c)
     return FAILED;
@@ -186,6 +202,7 @@ static void gather_pictures(reading *r) {
   labelled *l = r->l;
   l->of = need(l->pictures.n, sizeof *l->of);
   l->images = need(l->pictures.n, sizeof *l->images);
+  l->parts = need(l->pictures.n, sizeof *l->parts);
   for (size_t i = 0; i < l->pictures.n; i++) {
     const picture *p = &l->pictures.list[i];
     if (p->wrong)
@@ -194,6 +211,7 @@ static void gather_pictures(reading *r) {
       l->unlabelled++;
     else {
       l->of[l->n] = i;
+      l->parts[l->n] = r->parts[i];
       l->images[l->n++] = (recsys_image){.kind = RECSYS_IMAGE_FILE, .path = p->path};
     }
   }
@@ -249,6 +267,11 @@ static int finish(reading *r, int code) {
   free(r->columns);
   free(r->cells);
   free(r->listed);
+  free(r->parts);
+  if (!args_has(r->a, "part-column")) {
+    free(r->l->parts);
+    r->l->parts = NULL;
+  }
   return code;
 }
 
@@ -301,6 +324,7 @@ void labelled_free(labelled *l) {
   free(l->strings);
   free(l->labels);
   free(l->matrix);
+  free(l->parts);
   free(l->images);
   free(l->of);
   pictures_free(&l->pictures);

@@ -6,7 +6,7 @@
 #include "pictures.h"
 #include "recsys.h"
 
-extern const args_option labelled_options[]; /* --images, --labels, --key-column */
+extern const args_option labelled_options[]; /* --images, --labels, --key-column, --part-column */
 
 typedef struct labelled {
   pictures pictures; /* of the folder */
@@ -15,6 +15,7 @@ typedef struct labelled {
   size_t n;             /* pictures that the CSV file has a line for */
   recsys_label *labels; /* n_labels: fields in the order of their columns, values by name */
   size_t n_labels;
+  int32_t *parts;      /* n, from --part-column; NULL: not given */
   int8_t *matrix;      /* n x n_labels */
   uint64_t missing;    /* lines whose picture is not in the folder */
   uint64_t unlabelled; /* pictures without a line */

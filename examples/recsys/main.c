@@ -26,6 +26,7 @@ static const struct subcommand {
     {"list", cmd_list, "the keys of a store's items or users"},
     {"info", cmd_info, "what a store or a model holds"},
     {"check", cmd_check, "verify a whole store"},
+    {"fetch", cmd_fetch, "download published weights"},
     {"convert", recsys_cmd_convert, "turn torchvision's .pth weights into safetensors"},
 };
 enum { SUBCOMMANDS = sizeof subcommands / sizeof subcommands[0] };

@@ -5,14 +5,17 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "command.h"
+#include "fetch.h"
 #include "json.h"
 #include "progress.h"
 
 const args_option opening_model_options[] = {
     {"model", "MODEL",
-     "a safetensors file with a network's weights (recsys convert makes one from a .pth file), or\n"
+     "a safetensors file with a network's weights (recsys convert makes one from a .pth file), the name of\n"
+     "published weights that recsys fetch has brought (resnet50), or\n"
      "untrained:ARCHITECTURE[:SEED] for random weights, to try things out.\n"
      "A store remembers it: needed for the first pictures only",
      "--model resnet50.safetensors, --model untrained:squeezenet1_1:7"},
@@ -182,6 +185,7 @@ static const char *spec_of(const args *a, const store_facts *remembered) {
 
 recsys_model *opening_model(const args *a, const store_facts *remembered, recsys_model_info *info, int *code) {
   const char *spec = spec_of(a, remembered);
+  char *fetched = NULL;
   uint64_t threads = 0;
   recsys_error error = {0};
   recsys_model_options options = {.struct_size = sizeof options,
@@ -194,7 +198,10 @@ recsys_model *opening_model(const args *a, const store_facts *remembered, recsys
   if (!spec || !read_precision(a, &options) || !args_whole(a, "threads", 1, 4096, &threads))
     return NULL;
   options.threads = (uint32_t)threads;
-  recsys_model *model = open_spec(a, spec, &options, code);
+  if (access(spec, F_OK))
+    fetched = fetch_find(spec);
+  recsys_model *model = open_spec(a, fetched ? fetched : spec, &options, code);
+  free(fetched);
   *info = (recsys_model_info){.struct_size = sizeof *info};
   if (model && recsys_model_get_info(model, info, &error)) {
     *code = say_error(&error);
@@ -206,7 +213,9 @@ recsys_model *opening_model(const args *a, const store_facts *remembered, recsys
 
 char *opening_description(const args *a, const store_facts *remembered, const recsys_model_info *info) {
   const char *spec = spec_of(a, remembered);
-  char *path = strncmp(spec, untrained_word, strlen(untrained_word)) ? realpath(spec, NULL) : NULL;
+  char *fetched = access(spec, F_OK) ? fetch_find(spec) : NULL;
+  char *path = strncmp(spec, untrained_word, strlen(untrained_word)) ? realpath(fetched ? fetched : spec, NULL) : NULL;
+  free(fetched);
   json_t *object = json_object();
   json_object_set_new(object, "model", json_text(path ? path : spec));
   json_object_set_new(object, "architecture", json_string(info->architecture));
