@@ -39,6 +39,70 @@ static placement choose_placement(dice *d) {
                      .shift_y = dice_real(d, -0.06, 0.06) * SIDE};
 }
 
+/* The same things larger, so that their details fill the picture. */
+static placement zoom(dice *d) {
+  placement p = choose_placement(d);
+  double by = dice_real(d, 1.5, 3.2);
+  p.scale_x *= by;
+  p.scale_y *= by;
+  p.shift_x = dice_real(d, -0.6, 0.6) * SIDE;
+  p.shift_y = dice_real(d, -0.6, 0.6) * SIDE;
+  return p;
+}
+
+static placement shrink(dice *d) {
+  placement p = choose_placement(d);
+  double by = dice_real(d, 0.3, 0.75);
+  p.scale_x *= by;
+  p.scale_y *= by;
+  p.angle = dice_real(d, -3.14, 3.14);
+  p.shift_x = dice_real(d, -0.35, 0.35) * SIDE;
+  p.shift_y = dice_real(d, -0.35, 0.35) * SIDE;
+  return p;
+}
+
+/* Leaves over leaves, few large ones and many small ones: the statistics of natural pictures (Lee, Mumford and Huang,
+ * "Occlusion models for natural images", 2001). */
+static void draw_leaves(canvas *c, dice *d) {
+  int n = 20 + (int)dice_below(d, 100);
+  for (int i = 0; i < n; i++) {
+    double by = fmin(2, 0.12 / sqrt(dice_real(d, 0.004, 1)));
+    c->where = choose_placement(d);
+    c->where.scale_x *= by;
+    c->where.scale_y *= by;
+    c->where.angle = dice_real(d, -3.14, 3.14);
+    c->where.shift_x = dice_real(d, -0.6, 0.6) * SIDE;
+    c->where.shift_y = dice_real(d, -0.6, 0.6) * SIDE;
+    scenes_leaf(c, d);
+  }
+}
+
+static void draw_picture(canvas *c, dice *d) {
+  unsigned kind = dice_below(d, 20);
+  if (kind < 13) {
+    c->where = choose_placement(d);
+    scenes_draw(c, d);
+  } else if (kind < 15) {
+    c->where = zoom(d);
+    scenes_draw(c, d);
+  } else if (kind < 17) {
+    for (int i = 2 + (int)dice_below(d, 4); i > 0; i--) {
+      c->where = shrink(d);
+      scenes_draw(c, d);
+    }
+  } else {
+    draw_leaves(c, d);
+  }
+}
+
+/* Noise whose strength falls with its frequency, as light and dirt make it. */
+static double clouds(uint64_t seed, double x, double y) {
+  double sum = 0;
+  for (int octave = 0; octave < 5; octave++)
+    sum += brush_noise(seed + (uint64_t)octave, x * (1 << octave) / 70, y * (1 << octave) / 70) / (1 << octave);
+  return sum;
+}
+
 static uint8_t byte(double value) {
   return (uint8_t)(255 * fmin(1, fmax(0, value)) + 0.5);
 }
@@ -46,8 +110,10 @@ static uint8_t byte(double value) {
 /* Light, contrast and a little noise of the camera. */
 static void develop(const canvas *c, dice *d, uint8_t *rgba) {
   double gain = dice_real(d, 0.9, 1.08), gamma = dice_real(d, 0.85, 1.2), noise = dice_real(d, 0, 0.02);
+  double dirt = dice_below(d, 3) ? 0 : dice_real(d, 0, 0.15);
+  uint64_t seed = dice_roll(d);
   for (int i = 0; i < SIDE * SIDE; i++) {
-    double grain = noise * dice_real(d, -1, 1);
+    double grain = noise * dice_real(d, -1, 1) + (dirt > 0 ? dirt * clouds(seed, i % SIDE, (int)(i / SIDE)) : 0);
     rgba[4 * i] = byte(gain * pow(fmax(0, c->pixels[i].r), gamma) + grain);
     rgba[4 * i + 1] = byte(gain * pow(fmax(0, c->pixels[i].g), gamma) + grain);
     rgba[4 * i + 2] = byte(gain * pow(fmax(0, c->pixels[i].b), gamma) + grain);
@@ -69,8 +135,7 @@ int main(int argc, char **argv) {
     dice d = {seed * 1000003 + (uint64_t)i};
     memset(c->alpha, 0, sizeof c->alpha);
     paint_ground(c, &d);
-    c->where = choose_placement(&d);
-    scenes_draw(c, &d);
+    draw_picture(c, &d);
     develop(c, &d, rgba);
     snprintf(path, sizeof path, "%s/%06ld.jpg", argv[1], i);
     if (!write_picture(path, JPEG_BASELINE, rgba, SIDE))

@@ -384,6 +384,20 @@ static void blob(canvas *c, dice *d) {
   brush_fill(c, text, &fill, some(d, 0, 1));
 }
 
+void scenes_leaf(canvas *c, dice *d) {
+  cloth fill = brush_cloth(d);
+  double rim = some(d, 0, 0.8);
+  if (dice_below(d, 3) == 0)
+    blob(c, d);
+  else if (dice_below(d, 2))
+    brush_fill(c, ellipse(50, 50, some(d, 20, 50), some(d, 20, 50)), &fill, rim);
+  else
+    brush_fill(c,
+               quad(some(d, 0, 30), some(d, 0, 30), some(d, 70, 100), some(d, 0, 30), some(d, 70, 100),
+                    some(d, 70, 100), some(d, 0, 30), some(d, 70, 100)),
+               &fill, rim);
+}
+
 static void abstract(canvas *c, dice *d) {
   for (int i = 1 + (int)dice_below(d, 6); i > 0; i--) {
     if (dice_below(d, 3)) {

@@ -7,5 +7,7 @@
 
 /* Draws one scene on the ground that the canvas holds. */
 void scenes_draw(canvas *c, dice *d);
+/* One shape of no meaning, in the middle. */
+void scenes_leaf(canvas *c, dice *d);
 
 #endif

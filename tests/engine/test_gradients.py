@@ -25,7 +25,7 @@ N, STEPS = 10, 3
 # architecture, layer, blocks, what the names of the moved weights begin with
 CASES = [
     ("mini", "embedding", 100, ("",)),
-    ("mini", "embedding", 3, ("embedding", "wide", "stage3.0")),
+    ("mini", "embedding", 3, ("embedding", "narrow", "stage3.0")),
     ("resnet18", "avgpool", 1, ("layer4.1",)),
     ("squeezenet1_1", "avgpool", 2, ("features.11", "features.12")),
     ("googlenet", "avgpool", 2, ("inception_5a", "inception_5b")),
