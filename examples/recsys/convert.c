@@ -11,13 +11,16 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "keras.h"
 #include "pth.h"
 
 static const char usage[] =
-    "Usage: recsys convert IN.pth OUT.safetensors [--architecture NAME] [--layer NAME] [--recipe NAME] [--names FILE]\n"
+    "Usage: recsys convert IN OUT.safetensors [--architecture NAME] [--layer NAME] [--recipe NAME] [--names FILE]\n"
     "\n"
-    "Turns a state dictionary that torch.save has written into a model file. The .pth file is read by a reader that\n"
-    "knows tensors and nothing else: no code in it can run.\n"
+    "Turns a state dictionary that torch.save has written (.pth), or Keras' weights of VGG16, VGG19 or ResNet-50\n"
+    "(.h5), into a model file. The .pth file is read by a reader that knows tensors and nothing else: no code in it "
+    "can\n"
+    "run.\n"
     "\n"
     "  --architecture NAME  vgg16, resnet50, ...; without it the library guesses it from the tensors' names\n"
     "  --layer NAME         which activation is the embedding (fc2, avgpool, ...)\n"
@@ -101,6 +104,39 @@ static recsys_status read_names(const char *path, char **names, recsys_error *er
   return status;
 }
 
+static bool is_hdf5(const char *path) {
+  static const char signature[] = "\x89HDF\r\n\x1a\n";
+  char first[8] = "";
+  FILE *file = fopen(path, "rb");
+  size_t n = file != NULL ? fread(first, 1, sizeof first, file) : 0;
+  if (file != NULL)
+    fclose(file);
+  return n == sizeof first && memcmp(first, signature, sizeof first) == 0;
+}
+
+/* The architecture and Keras' recipe are known; what was asked for goes before them. */
+static recsys_status convert_keras(const request *r, struct recsys__metadata *metadata, size_t metadata_count,
+                                   size_t *count, recsys_error *error) {
+  keras file;
+  recsys_status status = keras_read(&file, r->paths[0], error);
+  if (status != RECSYS_OK)
+    return status;
+  if (r->options[ARCHITECTURE] == NULL)
+    metadata[metadata_count++] = (struct recsys__metadata){"recsys.architecture", file.architecture};
+  if (r->options[RECIPE] == NULL)
+    metadata[metadata_count++] = (struct recsys__metadata){"recsys.recipe", "keras"};
+  /* Without a top the dense layers' usual embedding is not there. */
+  bool topless = true;
+  for (size_t i = 0; i < file.count; i++)
+    topless = topless && strcmp(file.tensors[i].name, "classifier.3.weight") != 0;
+  if (r->options[LAYER] == NULL && topless)
+    metadata[metadata_count++] = (struct recsys__metadata){"recsys.layer", "avgpool"};
+  status = recsys__tensors_write(r->paths[1], file.tensors, file.count, metadata, metadata_count, error);
+  *count = file.count;
+  keras_free(&file);
+  return status;
+}
+
 static recsys_status convert(const request *r, size_t *count, recsys_error *error) {
   static const char *const keys[OPTIONS] = {"recsys.architecture", "recsys.layer", "recsys.recipe",
                                             "recsys.class_names"};
@@ -114,11 +150,14 @@ static recsys_status convert(const request *r, size_t *count, recsys_error *erro
   for (int i = 0; i < OPTIONS; i++)
     if (r->options[i] != NULL)
       metadata[metadata_count++] = (struct recsys__metadata){keys[i], i == NAMES ? names : r->options[i]};
-  if (status == RECSYS_OK)
+  if (status == RECSYS_OK && is_hdf5(r->paths[0]))
+    status = convert_keras(r, metadata, metadata_count, count, error);
+  else if (status == RECSYS_OK)
     status = pth_read(&file, r->paths[0], error);
-  if (status == RECSYS_OK)
+  if (status == RECSYS_OK && file.count > 0) {
     status = recsys__tensors_write(r->paths[1], file.tensors, file.count, metadata, metadata_count, error);
-  *count = file.count;
+    *count = file.count;
+  }
   pth_free(&file);
   free(names);
   return status;

@@ -27,7 +27,7 @@ static const struct subcommand {
     {"info", cmd_info, "what a store or a model holds"},
     {"check", cmd_check, "verify a whole store"},
     {"fetch", cmd_fetch, "download published weights"},
-    {"convert", recsys_cmd_convert, "turn torchvision's .pth weights into safetensors"},
+    {"convert", recsys_cmd_convert, "turn .pth or Keras' .h5 weights into safetensors"},
 };
 enum { SUBCOMMANDS = sizeof subcommands / sizeof subcommands[0] };
 

@@ -125,7 +125,8 @@ static recsys_status learn(recsys__training *t, recsys__net *net, uint32_t op, r
 
 static recsys_status distill(recsys__training *t, recsys_error *error) {
   recsys__net net = {0}, whole = {0}; /* without what stands above the embedding */
-  recsys_model result = {.info = t->model->info, .half = (t->options.flags & RECSYS_TRAIN_HALF) != 0};
+  recsys_model result = {
+      .info = t->model->info, .no_top = t->model->no_top, .half = (t->options.flags & RECSYS_TRAIN_HALF) != 0};
   uint32_t op;
   recsys_status status = recsys__model_read_again(t->model, &net, error);
   if (status == RECSYS_OK)

@@ -43,6 +43,7 @@ struct recsys_model {
   char **class_names;
   size_t class_name_count;
   recsys__model_head *head; /* NULL: as published, not trained here */
+  bool no_top;              /* the file ends before the architecture's dense layers */
   bool half;                /* written as 16-bit floats */
   const recsys__recipe *recipe;
   recsys__image_limits limits;

@@ -178,7 +178,8 @@ static recsys_status make_net(const recsys__training *t, const recsys_model *res
 }
 
 static recsys_status write_result(recsys__training *t, recsys__net *base, recsys_error *error) {
-  recsys_model result = {.info = t->model->info, .head = t->head, .class_name_count = t->labels.count};
+  recsys_model result = {
+      .info = t->model->info, .head = t->head, .class_name_count = t->labels.count, .no_top = t->model->no_top};
   result.half = (t->options.flags & RECSYS_TRAIN_HALF) != 0;
   recsys__net net = {0};
   result.class_names = recsys__alloc(t->labels.count, sizeof *result.class_names);

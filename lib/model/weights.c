@@ -79,10 +79,26 @@ static recsys_status find_architecture(const recsys_model *model, const recsys__
 
 recsys_status recsys__model_build(const recsys_model *model, recsys__net *net, recsys_error *error) {
   const recsys__model_head *head = model->head;
+  bool pruned;
   recsys_status status =
       recsys__net_build(net, model->info.architecture, head != NULL ? 0 : model->info.classes, error);
+  if (status == RECSYS_OK && model->no_top)
+    status = recsys__net_prune(net, NULL, &pruned, error);
   if (status == RECSYS_OK && head != NULL)
     status = recsys__net_add_head(net, head->layer, head->hidden, (uint32_t)head->labels.count, error);
+  return status;
+}
+
+/* Does the file end before the dense layers? */
+static recsys_status find_top(recsys_model *model, const recsys__tensors *tensors, uint64_t *classes,
+                              recsys_error *error) {
+  recsys__net net;
+  recsys_status status = recsys__net_build(&net, model->info.architecture, *classes, error);
+  if (status == RECSYS_OK)
+    status = recsys__net_prune(&net, tensors, &model->no_top, error);
+  if (model->no_top)
+    *classes = 0;
+  recsys__net_free(&net);
   return status;
 }
 
@@ -115,6 +131,8 @@ static recsys_status read_file(recsys_model *model, recsys__net *net, recsys_err
     status = find_architecture(model, &tensors, &about, &classes, error);
   if (status == RECSYS_OK)
     status = choose_names(model, about, &tensors, error);
+  if (status == RECSYS_OK)
+    status = find_top(model, &tensors, &classes, error);
   if (status == RECSYS_OK)
     status = read_head(model, &tensors, error);
   if (status == RECSYS_OK) {

@@ -85,6 +85,7 @@ void recsys__build_vgg19_bn(recsys__net *net, uint32_t classes);
 void recsys__build_resnet18(recsys__net *net, uint32_t classes);
 void recsys__build_resnet34(recsys__net *net, uint32_t classes);
 void recsys__build_resnet50(recsys__net *net, uint32_t classes);
+void recsys__build_resnet50_v1(recsys__net *net, uint32_t classes);
 void recsys__build_resnet101(recsys__net *net, uint32_t classes);
 void recsys__build_resnet152(recsys__net *net, uint32_t classes);
 void recsys__build_googlenet(recsys__net *net, uint32_t classes);

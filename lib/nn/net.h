@@ -46,6 +46,10 @@ void recsys__net_free(recsys__net *net);
  * (num_batches_tracked, auxiliary classifiers), otherwise an error that names the first. */
 recsys_status recsys__net_fill(recsys__net *net, const recsys__tensors *tensors, recsys_error *error);
 
+/* Before filling: where `tensors` lacks all dense layers (files "without top"; NULL: as if it did), the network ends
+ * before them, and *pruned says so. */
+recsys_status recsys__net_prune(recsys__net *net, const recsys__tensors *tensors, bool *pruned, recsys_error *error);
+
 /* Random weights (He et al. 2015, uniform; biases 0, batch norms identity), the same on every machine. */
 recsys_status recsys__net_randomise(recsys__net *net, uint64_t seed, recsys_error *error);
 

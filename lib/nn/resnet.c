@@ -1,6 +1,7 @@
 /*
  * ResNet (He et al., "Deep residual learning for image recognition", 2016), with torchvision's names. As in torchvision
- * ("v1.5") the stride of a bottleneck is that of its 3 x 3 convolution.
+ * ("v1.5") the stride of a bottleneck is that of its 3 x 3 convolution; resnet50_v1 has it where the paper and Keras
+ * have it, in the first 1 x 1.
  */
 #include "nn/build.h"
 
@@ -22,13 +23,17 @@ static int32_t part(recsys__net *net, int32_t x, const char *block, uint32_t num
   return relu ? recsys__build_map(net, RECSYS_OP_RELU, x) : x;
 }
 
+/* Two 3 x 3 convolutions, or 1 x 1, 3 x 3, 1 x 1 with the stride in the second or in the first. */
+typedef enum kind { BASIC, BOTTLENECK, BOTTLENECK_V1 } kind;
+
 static int32_t build_block(recsys__net *net, int32_t input, const char *block, uint32_t width, uint32_t stride,
-                           bool bottleneck, bool project) {
+                           kind form, bool project) {
+  bool bottleneck = form != BASIC, early = form == BOTTLENECK_V1;
   int32_t x = input;
   uint32_t out = bottleneck ? 4 * width : width;
   if (bottleneck) {
-    x = part(net, x, block, 1, width, (recsys__window){1, 1, 0, false}, true);
-    x = part(net, x, block, 2, width, (recsys__window){3, stride, 1, false}, true);
+    x = part(net, x, block, 1, width, (recsys__window){1, early ? stride : 1, 0, false}, true);
+    x = part(net, x, block, 2, width, (recsys__window){3, early ? 1 : stride, 1, false}, true);
     x = part(net, x, block, 3, out, (recsys__window){1, 1, 0, false}, false);
   } else {
     x = part(net, x, block, 1, width, (recsys__window){3, stride, 1, false}, true);
@@ -44,26 +49,26 @@ static int32_t build_block(recsys__net *net, int32_t input, const char *block, u
   return recsys__build_name(net, x, block);
 }
 
-static int32_t build_stages(recsys__net *net, int32_t x, const uint32_t blocks[STAGES], bool bottleneck) {
+static int32_t build_stages(recsys__net *net, int32_t x, const uint32_t blocks[STAGES], kind form) {
   for (uint32_t stage = 0; stage < STAGES; stage++) {
     for (uint32_t i = 0; i < blocks[stage]; i++) {
       bool first = i == 0;
       const char *block = recsys__build_text(net, "layer%u.%u", stage + 1, i);
-      x = build_block(net, x, block, 64u << stage, first && stage > 0 ? 2 : 1, bottleneck,
-                      first && (stage > 0 || bottleneck));
+      x = build_block(net, x, block, 64u << stage, first && stage > 0 ? 2 : 1, form,
+                      first && (stage > 0 || form != BASIC));
     }
     recsys__build_alias(net, recsys__build_text(net, "layer%u", stage + 1), x);
   }
   return x;
 }
 
-static void build_resnet(recsys__net *net, uint32_t classes, const uint32_t blocks[STAGES], bool bottleneck) {
+static void build_resnet(recsys__net *net, uint32_t classes, const uint32_t blocks[STAGES], kind form) {
   int32_t x = conv_bn(net, RECSYS_OP_INPUT, "conv1", "bn1", 64, (recsys__window){7, 2, 3, false});
   x = recsys__build_name(net, recsys__build_map(net, RECSYS_OP_RELU, x), "relu");
   x = recsys__build_pool(net, RECSYS_OP_MAXPOOL, x, (recsys__window){3, 2, 1, false});
   /* torchvision's name for this one is "maxpool", which here is the global maximum of the last block. */
   recsys__build_name(net, x, "stem");
-  int32_t trunk = build_stages(net, x, blocks, bottleneck);
+  int32_t trunk = build_stages(net, x, blocks, form);
   x = recsys__build_name(net, recsys__build_flat(net, RECSYS_OP_GLOBAL_AVG, trunk), "avgpool");
   if (classes > 0) {
     x = recsys__build_name(net, recsys__build_linear(net, x, "fc", classes), "fc");
@@ -73,21 +78,25 @@ static void build_resnet(recsys__net *net, uint32_t classes, const uint32_t bloc
 }
 
 void recsys__build_resnet18(recsys__net *net, uint32_t classes) {
-  build_resnet(net, classes, (const uint32_t[STAGES]){2, 2, 2, 2}, false);
+  build_resnet(net, classes, (const uint32_t[STAGES]){2, 2, 2, 2}, BASIC);
 }
 
 void recsys__build_resnet34(recsys__net *net, uint32_t classes) {
-  build_resnet(net, classes, (const uint32_t[STAGES]){3, 4, 6, 3}, false);
+  build_resnet(net, classes, (const uint32_t[STAGES]){3, 4, 6, 3}, BASIC);
 }
 
 void recsys__build_resnet50(recsys__net *net, uint32_t classes) {
-  build_resnet(net, classes, (const uint32_t[STAGES]){3, 4, 6, 3}, true);
+  build_resnet(net, classes, (const uint32_t[STAGES]){3, 4, 6, 3}, BOTTLENECK);
+}
+
+void recsys__build_resnet50_v1(recsys__net *net, uint32_t classes) {
+  build_resnet(net, classes, (const uint32_t[STAGES]){3, 4, 6, 3}, BOTTLENECK_V1);
 }
 
 void recsys__build_resnet101(recsys__net *net, uint32_t classes) {
-  build_resnet(net, classes, (const uint32_t[STAGES]){3, 4, 23, 3}, true);
+  build_resnet(net, classes, (const uint32_t[STAGES]){3, 4, 23, 3}, BOTTLENECK);
 }
 
 void recsys__build_resnet152(recsys__net *net, uint32_t classes) {
-  build_resnet(net, classes, (const uint32_t[STAGES]){3, 8, 36, 3}, true);
+  build_resnet(net, classes, (const uint32_t[STAGES]){3, 8, 36, 3}, BOTTLENECK);
 }

@@ -185,7 +185,7 @@ class Mini(nn.Module):
 
 
 ARCHITECTURES = ["vgg16", "vgg19", "vgg16_bn", "vgg19_bn", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152",
-                 "googlenet", "googlenet_bn", "alexnet", "zfnet", "lenet5", "squeezenet1_1", "mini"]
+                 "googlenet", "googlenet_bn", "alexnet", "zfnet", "lenet5", "squeezenet1_1", "resnet50_v1", "mini"]
 OWN = {"googlenet": GoogLeNet, "zfnet": ZFNet, "lenet5": LeNet5, "mini": Mini}
 # The module whose output is the last picture-shaped activation, and the one that gives the class scores.
 TRUNK = {"resnet": "layer4", "googlenet_bn": "inception5b", "googlenet": "inception_5b/output", "lenet5": "s4", "mini": "features"}
@@ -208,6 +208,10 @@ def make(architecture, classes=None, seed=0):
     elif architecture == "googlenet_bn":
         net = torchvision.models.googlenet(weights=None, num_classes=classes, aux_logits=False, init_weights=False,
                                            transform_input=False)
+    elif architecture == "resnet50_v1":
+        net = torchvision.models.resnet50(weights=None, num_classes=classes)
+        for stage in (net.layer2, net.layer3, net.layer4):
+            stage[0].conv1.stride, stage[0].conv2.stride = (2, 2), (1, 1)
     else:
         net = getattr(torchvision.models, architecture)(weights=None, num_classes=classes)
     for module in net.modules():

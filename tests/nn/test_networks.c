@@ -236,7 +236,7 @@ START_TEST(unknown_architecture_is_named) {
   ck_assert_ptr_nonnull(strstr(error.message, "classes"));
   ck_assert_ptr_null(recsys__architecture_find("VGG16"));
   ck_assert_ptr_null(recsys__architecture_find(NULL));
-  ck_assert_ptr_null(recsys__architecture_at(16));
+  ck_assert_ptr_null(recsys__architecture_at(17));
   recsys__net_free(&net);
   recsys__net_free(NULL);
 }
