@@ -14,7 +14,8 @@ Usage: sh examples/quickstart.sh [--data DIR] [--model FILE] [OPTION...]
                                      title, name, description, url and image are texts, price, year, stock and rating
                                      are numbers, every other column is a field of labels
   --model FILE    a network's weights as safetensors (recsys convert makes them from torchvision's .pth files);
-                  without it an UNTRAINED network stands in, which tells colour and coarse pattern apart only
+                  without it the small network that comes along (examples/data/mini.safetensors), which was taught on
+                  drawings; or untrained:squeezenet1_1 and the like, which tell colour and coarse pattern apart only
   --layer NAME, --recipe NAME, --precision KIND
                   as for recsys add
   --ranker TEXT   as for recsys recommend (default: auto)
@@ -60,10 +61,13 @@ if [ -n "$data" ]; then
   [ -f "$data/ratings.csv" ] || misuse "$data/ratings.csv is not there"
   data=$(CDPATH='' cd -- "$data" && pwd)
 fi
-if [ -n "$model" ]; then
-  [ -f "$model" ] || misuse "$model is no file"
-  model=$(CDPATH='' cd -- "$(dirname -- "$model")" && pwd)/$(basename -- "$model")
-fi
+case $model in
+  '') model=$root/examples/data/mini.safetensors ;;
+  untrained:*) ;;
+  *)
+    [ -f "$model" ] || misuse "$model is no file"
+    model=$(CDPATH='' cd -- "$(dirname -- "$model")" && pwd)/$(basename -- "$model") ;;
+esac
 
 step() { printf '\n== %s\n' "$*"; }
 
@@ -112,13 +116,10 @@ columns() {
   }'
 }
 
-if [ -z "$model" ]; then # of what is fast, this layer of a random network tells pictures apart best
-  layer=${layer:-maxpool}
-fi
 # A store holds the embeddings of one model over one set of data: each pair has its own.
 store=$build/shop-$(printf '%s|%s|%s|%s' "$data" "$model" "$layer" "$recipe" | cksum | cut -d ' ' -f 1).recsys
 page=${store%.recsys}.html
-set -- --model "${model:-untrained:squeezenet1_1:7}"
+set -- --model "$model"
 [ -z "$layer" ] || set -- "$@" --layer "$layer"
 [ -z "$recipe" ] || set -- "$@" --recipe "$recipe"
 [ -z "$precision" ] || set -- "$@" --precision "$precision"
