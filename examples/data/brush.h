@@ -28,13 +28,12 @@ typedef struct canvas {
   colour pixels[SIDE * SIDE];
   float mask[SIDE * SIDE], alpha[SIDE * SIDE]; /* of the last outline; of all so far */
   placement where;
-  dice *dice;
 } canvas;
 
 colour brush_colour(dice *d); /* of any kind: greys and muted ones as often as bright ones */
 colour brush_mix(colour a, colour b, double t);
 cloth brush_cloth(dice *d);
-cloth brush_plain(dice *d, colour c);
+cloth brush_plain(dice *d, colour first);
 /* Fills an outline (letters of SVG paths, 100 x 100 units); a dark rim of `rim` strength goes around it. */
 void brush_fill(canvas *c, const char *outline, const cloth *with, double rim);
 /* Smooth noise in -1..1. */

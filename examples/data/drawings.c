@@ -108,40 +108,39 @@ static uint8_t byte(double value) {
 }
 
 /* Light, contrast and a little noise of the camera. */
-static void develop(const canvas *c, dice *d, uint8_t *rgba) {
+static void develop(const canvas *c, dice *d, uint8_t *out) {
   double gain = dice_real(d, 0.9, 1.08), gamma = dice_real(d, 0.85, 1.2), noise = dice_real(d, 0, 0.02);
   double dirt = dice_below(d, 3) ? 0 : dice_real(d, 0, 0.15);
   uint64_t seed = dice_roll(d);
   for (int i = 0; i < SIDE * SIDE; i++) {
     double grain = noise * dice_real(d, -1, 1) + (dirt > 0 ? dirt * clouds(seed, i % SIDE, (int)(i / SIDE)) : 0);
-    rgba[4 * i] = byte(gain * pow(fmax(0, c->pixels[i].r), gamma) + grain);
-    rgba[4 * i + 1] = byte(gain * pow(fmax(0, c->pixels[i].g), gamma) + grain);
-    rgba[4 * i + 2] = byte(gain * pow(fmax(0, c->pixels[i].b), gamma) + grain);
-    rgba[4 * i + 3] = 255;
+    out[4 * i] = byte(gain * pow(fmax(0, c->pixels[i].r), gamma) + grain);
+    out[4 * i + 1] = byte(gain * pow(fmax(0, c->pixels[i].g), gamma) + grain);
+    out[4 * i + 2] = byte(gain * pow(fmax(0, c->pixels[i].b), gamma) + grain);
+    out[4 * i + 3] = 255;
   }
 }
+
+static canvas sheet;
+static uint8_t rgba[SIDE * SIDE * 4];
 
 int main(int argc, char **argv) {
   long count = argc > 2 ? strtol(argv[2], NULL, 10) : 0;
   uint64_t seed = argc > 3 ? strtoull(argv[3], NULL, 10) : 1;
-  canvas *c = calloc(1, sizeof *c);
-  uint8_t *rgba = malloc((size_t)SIDE * SIDE * 4);
   char path[4096];
-  if (count < 1 || !c || !rgba)
+  if (count < 1)
     return fprintf(stderr, "usage: drawings DIR COUNT [SEED]\n"), 2;
   if (mkdir(argv[1], 0777) && errno != EEXIST)
     return fprintf(stderr, "%s: %s\n", argv[1], strerror(errno)), 1;
   for (long i = 0; i < count; i++) {
     dice d = {seed * 1000003 + (uint64_t)i};
-    memset(c->alpha, 0, sizeof c->alpha);
-    paint_ground(c, &d);
-    draw_picture(c, &d);
-    develop(c, &d, rgba);
+    memset(sheet.alpha, 0, sizeof sheet.alpha);
+    paint_ground(&sheet, &d);
+    draw_picture(&sheet, &d);
+    develop(&sheet, &d, rgba);
     snprintf(path, sizeof path, "%s/%06ld.jpg", argv[1], i);
     if (!write_picture(path, JPEG_BASELINE, rgba, SIDE))
       return fprintf(stderr, "%s could not be written\n", path), 1;
   }
-  free(rgba);
-  free(c);
   return 0;
 }

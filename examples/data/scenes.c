@@ -107,10 +107,10 @@ static void draw_front(canvas *c, dice *d, const body *b, const cloth *with) {
                        50 + side * (b->neck + 3), b->top, 50 + side * 4.5, b->top + 7),
                  &own, 1.2);
     brush_fill(c, box(49.4, b->top + 4, 50.6, b->bottom), &own, 1.5);
-    for (double y = b->top + 8; y < b->bottom; y += 6)
-      brush_fill(c, ellipse(50, y, 0.6, 0.6), &trim, 0.5);
+    for (int i = 0; b->top + 8 + 6 * i < b->bottom; i++)
+      brush_fill(c, ellipse(50, b->top + 8 + 6 * i, 0.6, 0.6), &trim, 0.5);
   } else if (kind == 1) { /* v neck */
-    struct cloth flesh = brush_plain(d, skin(d));
+    cloth flesh = brush_plain(d, skin(d));
     brush_fill(
         c, trace("M%f %f L%f %f L50 %f Z", 50 - b->neck, b->top - 2, 50 + b->neck, b->top - 2, b->top + some(d, 5, 13)),
         &flesh, 0.4);

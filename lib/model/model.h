@@ -82,7 +82,7 @@ void recsys__ensemble_free(recsys__ensemble *ensemble);
 recsys_status recsys__model_open_file(recsys_model **model, const char *path, const recsys_model_options *options,
                                       bool part, recsys_error *error);
 /* A model of one reference with nothing in it. */
-recsys_status recsys__model_make(recsys_model **out, const recsys_model_options *options, recsys_error *error);
+recsys_status recsys__model_make(recsys_model **out, const recsys_model_options *theirs, recsys_error *error);
 
 /* -- embed.c */
 
