@@ -50,7 +50,8 @@ static recsys_status choose_parts(recsys__training *t, recsys_error *error) {
     uint32_t i = t->used[u];
     place[i] = (uint32_t)u;
     groups[u] = place[t->groups[i]];
-    memcpy(matrix + u * count, t->labels.matrix + (size_t)i * count, count);
+    if (count > 0)
+      memcpy(matrix + u * count, t->labels.matrix + (size_t)i * count, count);
   }
   recsys__labels used = t->labels;
   used.matrix = matrix;
