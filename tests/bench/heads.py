@@ -1,0 +1,101 @@
+"""Heads against logistic regression: product photographs, features of GoogLeNet, five stratified folds with byte-equal
+pictures in one fold. Both learn from four fifths (the head stops by a fifth of these; C of the regression, on
+standardised features, is chosen by three inner folds) and are measured on the rest: macro-F1 over the labels that occur
+there.
+
+    heads.py RECSYS DATA [FIELD...]        needs NumPy and scikit-learn; DATA as in docs/results.md
+"""
+import csv
+import glob
+import hashlib
+import json
+import os
+import struct
+import subprocess
+import sys
+import tempfile
+import warnings
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import f1_score
+from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+warnings.simplefilter("ignore", ConvergenceWarning)
+warnings.simplefilter("ignore", UserWarning)
+
+
+def digest(path):
+    """A picture's key in the feature cache: docs/formats-model.md."""
+    with open(path, "rb") as file:
+        return hashlib.sha256(struct.pack("<8I", *[0] * 8) + file.read()).digest()
+
+
+def read_cache(folder):
+    rows = {}
+    for path in glob.glob(folder + "/*.safetensors"):
+        with open(path, "rb") as file:
+            header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
+            data = file.read()
+        features = np.frombuffer(data[slice(*header["features"]["data_offsets"])], "<f4").reshape(header["features"]["shape"])
+        digests = np.frombuffer(data[slice(*header["digests"]["data_offsets"])], "u1").reshape(-1, 32)
+        rows.update((d.tobytes(), f) for d, f in zip(digests, features))
+    return rows
+
+
+def main():
+    recsys, data = sys.argv[1:3]
+    fields = sys.argv[3:] or ["articleType", "masterCategory", "gender"]
+    images, model = data + "/fashion/images", data + "/weights/googlenet.safetensors"
+    with open(data + "/fashion/styles.csv", encoding="utf-8") as file:
+        lines = [line for line in csv.DictReader(file) if os.path.exists(f"{images}/{line['id']}.jpg")]
+    keys = [digest(f"{images}/{line['id']}.jpg") for line in lines]
+    with tempfile.TemporaryDirectory() as folder:
+        cache = folder + "/cache"
+
+        def run(*words):
+            done = subprocess.run([recsys, *words, "--precision", "float32", "--progress", "none", "--json"],
+                                  capture_output=True, check=False)
+            assert done.returncode == 0, done.stderr.decode()
+            return json.loads(done.stdout)
+
+        for field in fields:
+            y = np.array([line[field] for line in lines])
+            names, counts = np.unique(y, return_counts=True)
+            keep = np.isin(y, names[counts >= 10])
+            groups = np.array([hash(key) for key in keys])
+            heads, regressions = [], []
+            for fold, (rest, test) in enumerate(StratifiedGroupKFold(5, shuffle=True, random_state=1).split(
+                    np.zeros(keep.sum()), y[keep], groups[keep])):
+                part = np.zeros(keep.sum(), int)
+                part[test] = 2
+                inner = StratifiedGroupKFold(5, shuffle=True, random_state=2)
+                part[rest[next(inner.split(rest, y[keep][rest], groups[keep][rest]))[1]]] = 1
+                with open(folder + "/labels.csv", "w", encoding="utf-8", newline="") as file:
+                    out = csv.writer(file)
+                    out.writerow(["id", field, "part"])
+                    out.writerows((line["id"], line[field], p)
+                                  for line, p in zip([l for l, k in zip(lines, keep) if k], part))
+                common = ["--images", images, "--labels", folder + "/labels.csv", "--part-column", "part"]
+                run("train", *common, "--fields", field, "--model", model, "--out", folder + "/m", "--cache", cache,
+                    "--min-pictures", "1", "--restart")
+                heads.append(run("evaluate-model", *common, "--model", folder + "/m")["macro"]["f1"])
+                rows = read_cache(cache)
+                x = np.stack([rows[key] for key in keys])[keep]
+                search = GridSearchCV(make_pipeline(StandardScaler(), LogisticRegression(max_iter=300)),
+                                      {"logisticregression__C": [0.001, 0.01, 0.1]}, cv=3, scoring="f1_macro")
+                search.fit(x[rest], y[keep][rest])
+                predicted = search.predict(x[test])
+                regressions.append(f1_score(y[keep][test], predicted, average="macro", labels=np.unique(y[keep][test]),
+                                            zero_division=0))
+            for name, values in (("head", heads), ("logistic regression", regressions)):
+                print(f"{field}, {len(np.unique(y[keep]))} labels, {keep.sum()} pictures: {name} macro-F1 {np.mean(values):.4f} "
+                      f"+- {np.std(values, ddof=1) / np.sqrt(5):.4f}", flush=True)
+            difference = np.array(heads) - regressions
+            print(f"{field}: difference {difference.mean():+.4f} +- {difference.std(ddof=1) / np.sqrt(5):.4f}", flush=True)
+
+
+main()
