@@ -18,15 +18,21 @@ char *fetch_folder(void) {
   return home && *home ? need_text("%s/.local/share/recsys", home) : NULL;
 }
 
-char *fetch_find(const char *name) {
-  char *folder = strchr(name, '/') ? NULL : fetch_folder();
+static char *find_in(const char *folder, const char *name) {
   char *path = folder ? need_text("%s/%s.safetensors", folder, name) : NULL;
   struct stat status;
-  free(folder);
   if (path && !stat(path, &status) && S_ISREG(status.st_mode))
     return path;
   free(path);
   return NULL;
+}
+
+char *fetch_find(const char *name) {
+  if (strchr(name, '/'))
+    return NULL;
+  char *folder = fetch_folder(), *path = find_in(folder, name);
+  free(folder);
+  return path ? path : find_in(RECSYS_DATADIR, name);
 }
 
 #ifdef RECSYS_WITH_CURL

@@ -7,7 +7,8 @@
 
 /* The user's folder of models, $XDG_DATA_HOME/recsys or ~/.local/share/recsys; NULL: there is no home. Allocated. */
 char *fetch_folder(void);
-/* The file that `recsys fetch NAME` has left; NULL: none. Allocated. */
+/* The file that `recsys fetch NAME` has left, else one that is installed beside recsys (mini); NULL: none. Allocated.
+ */
 char *fetch_find(const char *name);
 
 typedef int (*fetch_progress)(void *user, uint64_t done, uint64_t total);

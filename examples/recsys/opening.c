@@ -15,7 +15,7 @@
 const args_option opening_model_options[] = {
     {"model", "MODEL",
      "a safetensors file with a network's weights (recsys convert makes one from a .pth file), the name of\n"
-     "published weights that recsys fetch has brought (resnet50), or\n"
+     "published weights that recsys fetch has brought (resnet50), mini: the small network that comes along, or\n"
      "untrained:ARCHITECTURE[:SEED] for random weights, to try things out.\n"
      "A store remembers it: needed for the first pictures only",
      "--model resnet50.safetensors, --model untrained:squeezenet1_1:7"},
