@@ -177,13 +177,5 @@ recsys_status recsys_model_distill(recsys_model *model, recsys_model *teacher, c
   }
   if (status == RECSYS_OK)
     status = distill(&t, error);
-  if (status == RECSYS_OK && t.failed > 0) {
-    if (error != NULL)
-      *error = t.first_failure;
-    status = RECSYS_EPARTIAL;
-  } else if (status == RECSYS_OK) {
-    recsys__ok(error);
-  }
-  recsys__training_close(&t, statuses);
-  return status;
+  return recsys__training_close(&t, status, statuses, error);
 }

@@ -165,7 +165,15 @@ recsys_status recsys__training_open(recsys__training *t, recsys_status *statuses
   return good ? RECSYS_OK : recsys__no_memory(error, "the pictures and labels to train on");
 }
 
-void recsys__training_close(recsys__training *t, const recsys_status *theirs) {
+recsys_status recsys__training_close(recsys__training *t, recsys_status status, const recsys_status *theirs,
+                                     recsys_error *error) {
+  if (status == RECSYS_OK && t->failed > 0) {
+    if (error != NULL)
+      *error = t->first_failure;
+    status = RECSYS_EPARTIAL;
+  } else if (status == RECSYS_OK) {
+    recsys__ok(error);
+  }
   if (t->statuses != theirs)
     recsys__free(t->statuses);
   void *const rooms[] = {t->digests, t->groups, t->handles, t->used,   t->parts,   t->held,          t->order,
@@ -176,6 +184,7 @@ void recsys__training_close(recsys__training *t, const recsys_status *theirs) {
   recsys__cache_close(&t->cache);
   recsys__head_free(&t->net_head);
   recsys__model_head_free(t->head);
+  return status;
 }
 
 static recsys_status train(recsys__training *t, recsys_error *error) {
@@ -221,13 +230,5 @@ recsys_status recsys_model_train(recsys_model *model, const char *path, const re
     status = check_row(&t, i, error);
   if (status == RECSYS_OK)
     status = train(&t, error);
-  if (status == RECSYS_OK && t.failed > 0) {
-    if (error != NULL)
-      *error = t.first_failure;
-    status = RECSYS_EPARTIAL;
-  } else if (status == RECSYS_OK) {
-    recsys__ok(error);
-  }
-  recsys__training_close(&t, statuses);
-  return status;
+  return recsys__training_close(&t, status, statuses, error);
 }

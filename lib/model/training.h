@@ -58,9 +58,11 @@ typedef struct recsys__training {
 
 /* The options with defaults in, checked. */
 recsys_status recsys__training_options(recsys__training *t, const recsys_train_options *theirs, recsys_error *error);
-/* Room for everything; statuses: the caller's, or NULL. Close it even after a failure. */
+/* Room for everything; statuses: the caller's, or NULL. Closed even after a failure, with the status so far; closing
+ * returns the whole call's, RECSYS_EPARTIAL where pictures were left out. */
 recsys_status recsys__training_open(recsys__training *t, recsys_status *statuses, recsys_error *error);
-void recsys__training_close(recsys__training *t, const recsys_status *theirs);
+recsys_status recsys__training_close(recsys__training *t, recsys_status status, const recsys_status *theirs,
+                                     recsys_error *error);
 
 /* -- features.c: reading, hashing and embedding the pictures */
 
