@@ -1,7 +1,7 @@
 """Heads against logistic regression: product photographs, features of GoogLeNet, five stratified folds with byte-equal
-pictures in one fold. Both learn from four fifths (the head stops by a fifth of these; C of the regression, on
-standardised features, is chosen by three inner folds) and are measured on the rest: macro-F1 over the labels that occur
-there.
+pictures in one fold. Both learn from four fifths (the head stops by a fifth of these; HEAD_OPTIONS adds options to
+recsys train; C of the regression, on standardised features, is chosen by three inner folds) and are measured on the
+rest: macro-F1 over the labels that occur there. HEADS_ONLY=1 leaves the regression out.
 
     heads.py RECSYS DATA [FIELD...]        needs NumPy and scikit-learn; DATA as in docs/results.md
 """
@@ -10,6 +10,7 @@ import glob
 import hashlib
 import json
 import os
+import shlex
 import struct
 import subprocess
 import sys
@@ -48,6 +49,7 @@ def read_cache(folder):
 
 def main():
     recsys, data = sys.argv[1:3]
+    options = shlex.split(os.environ.get("HEAD_OPTIONS", ""))
     fields = sys.argv[3:] or ["articleType", "masterCategory", "gender"]
     images, model = data + "/fashion/images", data + "/weights/googlenet.safetensors"
     with open(data + "/fashion/styles.csv", encoding="utf-8") as file:
@@ -68,23 +70,27 @@ def main():
             keep = np.isin(y, names[counts >= 10])
             groups = np.array([hash(key) for key in keys])
             heads, regressions = [], []
+            with open(folder + "/all.csv", "w", encoding="utf-8", newline="") as file:
+                csv.writer(file).writerows([["id", field]] + [[l["id"], l[field]] for l, k in zip(lines, keep) if k])
+            run("train", "--images", images, "--labels", folder + "/all.csv", "--fields", field, "--model", model, "--out",
+                folder + "/m", "--cache", cache, "--epochs", "1")  # all features into the cache
             for fold, (rest, test) in enumerate(StratifiedGroupKFold(5, shuffle=True, random_state=1).split(
                     np.zeros(keep.sum()), y[keep], groups[keep])):
-                part = np.zeros(keep.sum(), int)
-                part[test] = 2
-                inner = StratifiedGroupKFold(5, shuffle=True, random_state=2)
-                part[rest[next(inner.split(rest, y[keep][rest], groups[keep][rest]))[1]]] = 1
-                with open(folder + "/labels.csv", "w", encoding="utf-8", newline="") as file:
-                    out = csv.writer(file)
-                    out.writerow(["id", field, "part"])
-                    out.writerows((line["id"], line[field], p)
-                                  for line, p in zip([l for l, k in zip(lines, keep) if k], part))
-                common = ["--images", images, "--labels", folder + "/labels.csv", "--part-column", "part"]
-                run("train", *common, "--fields", field, "--model", model, "--out", folder + "/m", "--cache", cache,
-                    "--min-pictures", "1", "--restart")
-                heads.append(run("evaluate-model", *common, "--model", folder + "/m")["macro"]["f1"])
+                kept = [line for line, k in zip(lines, keep) if k]
+                for name, part in (("train", rest), ("test", test)):
+                    with open(f"{folder}/{name}.csv", "w", encoding="utf-8", newline="") as file:
+                        out = csv.writer(file)
+                        out.writerow(["id", field])
+                        out.writerows((kept[i]["id"], kept[i][field]) for i in part)
+                run("train", "--images", images, "--labels", folder + "/train.csv", "--fields", field, "--model", model,
+                    "--out", folder + "/m", "--cache", cache, "--min-pictures", "1", *options)
+                heads.append(run("evaluate-model", "--images", images, "--labels", folder + "/test.csv", "--model",
+                                 folder + "/m")["macro"]["f1"])
+                if os.environ.get("HEADS_ONLY"):
+                    regressions.append(np.nan)
+                    continue
                 rows = read_cache(cache)
-                x = np.stack([rows[key] for key in keys])[keep]
+                x = np.stack([rows[key] for key, k in zip(keys, keep) if k])
                 search = GridSearchCV(make_pipeline(StandardScaler(), LogisticRegression(max_iter=300)),
                                       {"logisticregression__C": [0.001, 0.01, 0.1]}, cv=3, scoring="f1_macro")
                 search.fit(x[rest], y[keep][rest])
