@@ -287,7 +287,7 @@ enum {
 };
 
 /** Where training is. `phase`: "features" (pictures through the frozen network; step and steps count pictures), "fold"
- * (cross-validation), "head" (stage one) or "fine-tune" (stage two). */
+ * (cross-validation), "head" (stage one), "fine-tune" (stage two) or "distill". */
 typedef struct recsys_train_progress {
   uint32_t struct_size;
   uint32_t fold; /**< of phase "fold": 1..folds; else 0 */
@@ -360,9 +360,9 @@ typedef struct recsys_train_options {
  *
  * Epoch files (path + ".epoch") let an interrupted training go on with the same result; they are removed at the end.
  * A picture that cannot be used is left out, its status (statuses[n] or NULL) says why, and the call returns
- * RECSYS_EPARTIAL with the file written. RECSYS_EINVAL: a label that no usable picture has (or that all have), two
- * labels of an exclusive field on one picture, a loss that is no longer finite. On any failure, and when cancelled,
- * `path` is what it was. */
+ * RECSYS_EPARTIAL with the file written. RECSYS_ELIMIT: more than 1,000,000 labels or 255 exclusive fields.
+ * RECSYS_EINVAL: a label that no usable picture has (or that all have), two labels of an exclusive field on one
+ * picture, a loss that is no longer finite. On any failure, and when cancelled, `path` is what it was. */
 RECSYS_API recsys_status recsys_model_train(recsys_model *model, const char *path, const recsys_image *images, size_t n,
                                             const recsys_label *labels, size_t label_count, const int8_t *matrix,
                                             const recsys_train_options *options, recsys_status *statuses,

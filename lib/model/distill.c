@@ -54,7 +54,7 @@ static void start_fit(recsys__training *t, recsys__picture_source *source) {
                              .batch = o->batch,
                              .rate = o->learning_rate,
                              .seed = o->seed,
-                             .optimiser = {o->optimiser, 0, o->momentum, o->weight_decay, 0},
+                             .optimiser = {o->optimiser, o->momentum, o->weight_decay, 0},
                              .head = &t->net_head,
                              .features = recsys__pictures_features(source),
                              .targets = {.read = recsys__training_rows, .context = t},

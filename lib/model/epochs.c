@@ -72,6 +72,7 @@ static void list_results(recsys__training *t, state *s) {
 static void list_state(recsys__training *t, state *s) {
   recsys__parameter *all[MAX_PARAMETERS];
   size_t count = recsys__fit_parameters(&t->fit, all, MAX_PARAMETERS);
+  count = count < MAX_PARAMETERS ? count : MAX_PARAMETERS; /* more are refused by the fit itself */
   s->count = 0;
   for (size_t i = 0; i < count; i++) {
     float *const data[4] = {all[i]->value, all[i]->first, all[i]->second, all[i]->best};
@@ -117,13 +118,28 @@ static bool restore(recsys__training *t, state *s) {
   return true;
 }
 
-static void read_counts(recsys__training *t, const char *counts) {
-  for (uint32_t p = 0; p < t->options.folds + 2; p++) {
+/* How far each phase had come; false: further than it can. */
+static bool read_counts(recsys__training *t, const char *counts) {
+  uint32_t folds = t->options.folds;
+  for (uint32_t p = 0; p < folds + 2; p++) {
+    recsys__course *course = &t->courses[p];
+    uint32_t most = p <= folds ? t->options.epochs : t->options.fine_tune_epochs;
     int used = 0;
-    if (sscanf(counts, "%u %u %n", &t->courses[p].count, &t->courses[p].best, &used) != 2)
-      return;
+    if (sscanf(counts, "%u %u %n", &course->count, &course->best, &used) != 2 || course->count > most ||
+        course->best > course->count) {
+      memset(t->courses, 0, (folds + 2) * sizeof *t->courses);
+      for (uint32_t k = 0; k < folds + 2; k++)
+        t->courses[k].epochs = t->course_epochs + (size_t)k * t->options.epochs;
+      return false;
+    }
     counts += used;
   }
+  return true;
+}
+
+/* Whole numbers from 0 to the largest that is possible. */
+static bool in_range(double value, double most) {
+  return value >= 0 && value <= most && value == floor(value);
 }
 
 /* Without a fit under way: scores and courses alone. */
@@ -134,11 +150,10 @@ static bool restore_results(recsys__training *t) {
   bool good = s != NULL && key != NULL && counts != NULL && strcmp(key, t->key) == 0;
   if (good) {
     list_results(t, s);
-    good = restore(t, s);
-    t->saved_phase = (uint32_t)s->facts[0];
+    good = read_counts(t, counts) && restore(t, s) && in_range(s->facts[0], t->options.folds + 1);
   }
   if (good)
-    read_counts(t, counts);
+    t->saved_phase = (uint32_t)s->facts[0];
   recsys__free(s);
   return good;
 }
@@ -155,6 +170,8 @@ recsys_status recsys__epochs_begin(recsys__training *t, recsys_error *error) {
     return RECSYS_OK;
   if (restore_results(t))
     return RECSYS_OK;
+  for (size_t i = 0; i < t->n; i++)
+    t->held[i] = -1; /* whatever the file has left there */
   recsys__log_write(&t->model->log, RECSYS_LOG_INFO, "%s is of another training and is not used", t->epoch_path);
   recsys__tensors_free(&t->saved);
   t->saved = (recsys__tensors){0};
@@ -173,7 +190,8 @@ static bool resume(recsys__training *t) {
   bool good = s != NULL;
   if (good) {
     list_state(t, s);
-    good = restore(t, s);
+    good = restore(t, s) && in_range(s->facts[1], t->fit.epochs) && in_range(s->facts[2], s->facts[1]) &&
+           in_range(s->facts[4], 1e15);
   }
   if (good) {
     t->fit.epoch = (uint32_t)s->facts[1];
@@ -181,7 +199,6 @@ static bool resume(recsys__training *t) {
     t->fit.best_loss = s->facts[3];
     t->fit.optimiser.steps = (uint64_t)s->facts[4];
     t->fit.best_known = s->facts[5] != 0;
-    good = t->fit.epoch <= t->fit.epochs;
   }
   recsys__free(s);
   recsys__tensors_free(&t->saved);

@@ -8,7 +8,6 @@
 typedef struct recsys__model_head {
   char *layer; /* of the network beneath, on which the head stands */
   uint32_t hidden;
-  uint32_t reserved;
   recsys__labels labels; /* fields and their number; without a matrix */
   recsys__field *fields;
   char **field_names;

@@ -152,7 +152,7 @@ static recsys_status start_fit(recsys__training *t, uint32_t phase, uint32_t epo
                              .batch = o->batch,
                              .rate = o->learning_rate,
                              .seed = o->seed + phase,
-                             .optimiser = {o->optimiser, 0, o->momentum, o->weight_decay, 0},
+                             .optimiser = {o->optimiser, o->momentum, o->weight_decay, 0},
                              .head = &t->net_head,
                              .features = {.context = t, .read = recsys__training_read},
                              .targets = {.labels = &t->labels, .weights = t->weights},

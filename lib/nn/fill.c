@@ -8,13 +8,6 @@
 #include "base/memory.h"
 #include "nn/build.h"
 
-static uint64_t count_values(const recsys_weight *weight) {
-  uint64_t n = 1;
-  for (uint32_t i = 0; i < weight->rank; i++)
-    n *= weight->shape[i];
-  return n;
-}
-
 /* "64 x 3 x 7 x 7", or "one number" */
 static const char *shape_text(char *text, size_t size, const uint64_t *shape, uint32_t rank) {
   size_t at = 0;
@@ -134,7 +127,7 @@ static recsys_status check_values(const float *values, uint64_t n, const char *n
 }
 
 static recsys_status copy_weight(recsys_weight *weight, const recsys__tensor *tensor, recsys_error *error) {
-  uint64_t n = count_values(weight);
+  uint64_t n = recsys__weight_values(weight);
   float *data = recsys__alloc_aligned(64, n, sizeof *data);
   if (data == NULL)
     return recsys__no_memory(error, weight->name);

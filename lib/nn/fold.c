@@ -18,13 +18,6 @@ typedef struct fold {
   uint32_t *consumers; /* of each of from's operations: users and names */
 } fold;
 
-static uint64_t count_values(const recsys_weight *weight) {
-  uint64_t n = 1;
-  for (uint32_t i = 0; i < weight->rank; i++)
-    n *= weight->shape[i];
-  return n;
-}
-
 static int32_t moved(const fold *f, int32_t op) {
   return op == RECSYS_OP_INPUT ? op : f->moved[op];
 }
@@ -61,7 +54,7 @@ static int32_t copy_weight(fold *f, int32_t index) {
   recsys__net_storage *s = recsys__net_private(f->to);
   if (copy < 0)
     return -1;
-  uint64_t n = count_values(weight);
+  uint64_t n = recsys__weight_values(weight);
   float *data = recsys__alloc_aligned(64, n, sizeof *data);
   if (data == NULL)
     s->failed = RECSYS_ENOMEM;
@@ -114,7 +107,7 @@ static void merge(fold *f, const recsys_op *norm, uint32_t index) {
   const float *mean = w[norm->mean].data, *variance = w[norm->variance].data;
   recsys_weight *filter = &s->weights[s->ops[target].weight];
   float *values = (float *)(uintptr_t)filter->data;
-  uint64_t n = count_values(filter) / filter->shape[0];
+  uint64_t n = recsys__weight_values(filter) / filter->shape[0];
   for (uint64_t c = 0; c < filter->shape[0]; c++) {
     double factor = (double)scale[c] / sqrt((double)variance[c] + (double)norm->epsilon);
     for (uint64_t i = 0; i < n; i++)

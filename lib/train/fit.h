@@ -30,8 +30,6 @@ typedef struct recsys__targets {
   void *context;
 } recsys__targets;
 
-enum { RECSYS__STOP_NOW = 1 };
-
 typedef struct recsys__moment {
   uint32_t epoch, epochs; /* from 1 */
   uint64_t step, steps;   /* of this epoch */

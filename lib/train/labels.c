@@ -11,7 +11,7 @@
 int64_t recsys__labels_one(const recsys__labels *labels, const recsys__field *field, size_t example) {
   const int8_t *row = labels->matrix + example * labels->count + field->first;
   for (size_t c = 0; c < field->count; c++)
-    if (row[c] == RECSYS__PRESENT)
+    if (row[c] == RECSYS_LABEL_PRESENT)
       return (int64_t)c;
   return -1;
 }
@@ -60,7 +60,7 @@ static double softplus(double x) {
 static void add_sigmoid(const int8_t *known, const float *weights, const float *logits, size_t n, float *gradient,
                         recsys__loss_term *term) {
   for (size_t c = 0; c < n; c++) {
-    if (known[c] == RECSYS__UNKNOWN) {
+    if (known[c] == RECSYS_LABEL_UNKNOWN) {
       if (gradient)
         gradient[c] = 0;
       continue;

@@ -12,8 +12,6 @@
 #include "base/random.h"
 #include "recsys.h"
 
-enum { RECSYS__ABSENT = 0, RECSYS__PRESENT = 1, RECSYS__UNKNOWN = -1 };
-
 /* The labels first .. first + count - 1. Exclusive: an example has one of them, and their scores are a softmax; else
  * each has a sigmoid of its own. */
 typedef struct recsys__field {
@@ -25,7 +23,7 @@ typedef struct recsys__field {
 typedef struct recsys__labels {
   const recsys__field *fields;
   size_t field_count, count;
-  const int8_t *matrix; /* examples x count */
+  const int8_t *matrix; /* examples x count: RECSYS_LABEL_PRESENT, _ABSENT or _UNKNOWN */
 } recsys__labels;
 
 /* The label that an example has in an exclusive field; -1: unknown. */

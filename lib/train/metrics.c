@@ -24,7 +24,7 @@ static size_t collect(const recsys__labels *labels, const float *scores, const i
   for (size_t i = 0; i < n; i++) {
     int8_t value = labels->matrix[i * labels->count + label];
     if (value >= 0 && (part == NULL || (part[i] >= 0 && part[i] != except)))
-      list[count++] = (scored){scores[i * labels->count + label], value == RECSYS__PRESENT};
+      list[count++] = (scored){scores[i * labels->count + label], value == RECSYS_LABEL_PRESENT};
   }
   qsort(list, count, sizeof *list, by_falling_score);
   return count;
@@ -129,10 +129,10 @@ static confusion confuse(const recsys__labels *labels, const uint8_t *decisions,
     if (value < 0 || (part != NULL && part[i] < 0))
       continue;
     c.known++;
-    c.present += value == RECSYS__PRESENT;
+    c.present += value == RECSYS_LABEL_PRESENT;
     c.decided += decided;
-    c.both += decided && value == RECSYS__PRESENT;
-    c.right += decided == (value == RECSYS__PRESENT);
+    c.both += decided && value == RECSYS_LABEL_PRESENT;
+    c.right += decided == (value == RECSYS_LABEL_PRESENT);
   }
   return c;
 }
@@ -162,7 +162,7 @@ static double pooled_precision(const recsys__labels *labels, const float *scores
     for (size_t c = 0; c < labels->count && (part == NULL || part[i] >= 0); c++) {
       int8_t value = labels->matrix[i * labels->count + c];
       if (value >= 0)
-        list[count++] = (scored){scores[i * labels->count + c], value == RECSYS__PRESENT};
+        list[count++] = (scored){scores[i * labels->count + c], value == RECSYS_LABEL_PRESENT};
     }
   qsort(list, count, sizeof *list, by_falling_score);
   return average_precision(list, count);

@@ -17,9 +17,8 @@ typedef struct recsys__parameter {
   float *first, *second; /* SGD: the velocity; AdamW: the two moments */
   float *best;           /* the values of the best epoch */
   size_t n;
-  double rate;        /* factor of the learning rate */
-  bool borrowed;      /* `value` belongs to somebody else */
-  uint8_t padding[7]; /* zero */
+  double rate;   /* factor of the learning rate */
+  bool borrowed; /* `value` belongs to somebody else */
 } recsys__parameter;
 
 /* Everything but `value` zeroed; `value` too where it is NULL, else it is borrowed. ENOMEM frees what there was. */
@@ -31,8 +30,7 @@ void recsys__parameter_keep(recsys__parameter *p);
 void recsys__parameter_restore(recsys__parameter *p);
 
 typedef struct recsys__optimiser {
-  uint32_t kind; /* RECSYS_OPTIMISER_SGD or _ADAMW */
-  uint32_t reserved;
+  uint32_t kind;       /* RECSYS_OPTIMISER_SGD or _ADAMW */
   double momentum;     /* SGD's; AdamW's first beta is 0.9, its second 0.999, its epsilon 1e-8 */
   double weight_decay; /* SGD: added to the gradient (L2); AdamW: decoupled */
   uint64_t steps;      /* done so far */

@@ -25,7 +25,7 @@ static uint32_t group_of(const dealing *d, size_t example) {
 }
 
 static bool has(const dealing *d, size_t example, size_t label) {
-  return d->labels->matrix[example * d->labels->count + label] == RECSYS__PRESENT;
+  return d->labels->matrix[example * d->labels->count + label] == RECSYS_LABEL_PRESENT;
 }
 
 /* The members of each group, in rising order. */

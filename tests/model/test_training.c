@@ -303,6 +303,38 @@ START_TEST(interrupted_training_goes_on) {
 }
 END_TEST
 
+/* What an epoch file says of itself is checked before it is believed: phases that are further than they can be. */
+START_TEST(damaged_epoch_files_are_not_used) {
+  static const char *const bad[] = {"4000000000 2 0 0 ", "3 4 0 0 ", "2 2 9 9 ", "x", ""};
+  recsys_train_options options = usual();
+  recsys_model *model = open_base(1, NULL);
+  options.epochs = 4;
+  options.checkpoint = -1;
+  recsys__tensors whole = train_to(in_folder("whole"), &options, 1), file = {0}, tensors = {0};
+  for (size_t b = 0; b < sizeof bad / sizeof *bad; b++) {
+    stop where = {"head", 0, 2, true, 0};
+    struct recsys__metadata metadata[2];
+    options.progress = stop_there;
+    options.progress_user = &where;
+    expect(train(model, in_folder("m"), &options), RECSYS_ECANCELLED, "");
+    ok(recsys__tensors_read(&file, in_folder("m.epoch"), &error));
+    memcpy(metadata, file.metadata, sizeof metadata);
+    for (size_t i = 0; i < 2; i++)
+      if (strcmp(metadata[i].key, "recsys.courses") == 0)
+        metadata[i].value = bad[b];
+    ok(recsys__tensors_write(in_folder("m.epoch"), file.list, file.count, metadata, 2, &error));
+    recsys__tensors_free(&file);
+    options.progress = NULL;
+    ok(train(model, in_folder("m"), &options));
+    ok(recsys__tensors_read(&tensors, in_folder("m"), &error));
+    ck_assert(same_tensors(&whole, &tensors));
+    recsys__tensors_free(&tensors);
+  }
+  recsys__tensors_free(&whole);
+  recsys_model_close(model);
+}
+END_TEST
+
 /* An epoch file of other data or settings is not used. */
 START_TEST(another_epoch_file_is_not_used) {
   recsys_train_options options = usual();
@@ -339,6 +371,7 @@ int main(void) {
   tcase_add_test(tests, features_are_kept);
   tcase_add_test(tests, a_damaged_cache_is_not_trusted);
   tcase_add_test(tests, interrupted_training_goes_on);
+  tcase_add_test(tests, damaged_epoch_files_are_not_used);
   tcase_add_test(tests, another_epoch_file_is_not_used);
   Suite *suite = suite_create("training");
   suite_add_tcase(suite, tests);

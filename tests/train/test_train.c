@@ -35,7 +35,7 @@ START_TEST(losses) {
     recsys__loss_add(&example, weights, all, EXAMPLES, moved, slope);
     double step = (double)moved[k] - (double)logits[k];
     ck_assert_double_eq_tol((recsys__loss_value(slope, 2) - value) / step, gradient[k], 1e-4);
-    ck_assert(matrix[k] != RECSYS__UNKNOWN || gradient[k] == 0);
+    ck_assert(matrix[k] != RECSYS_LABEL_UNKNOWN || gradient[k] == 0);
   }
 }
 END_TEST
