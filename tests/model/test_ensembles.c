@@ -44,6 +44,13 @@ static double cosine(const float *a, const float *b, size_t n) {
   return ab / sqrt(aa * bb);
 }
 
+static double length(const float *row, size_t n) {
+  double sum = 0;
+  for (size_t k = 0; k < n; k++)
+    sum += (double)row[k] * row[k];
+  return sqrt(sum);
+}
+
 START_TEST(ensembles_join_rows) {
   enum { SOME = 7 };
   recsys_model *f6 = open_base(1, NULL), *c5 = open_base(1, "c5"), *both, *parts[2] = {f6, c5};
@@ -71,6 +78,8 @@ START_TEST(ensembles_join_rows) {
     ck_assert(joined[3 * 204 + k] == 0);
   ck_assert_double_eq_tol(cosine(joined, joined + 204, 204),
                           0.75 * cosine(a, a + 84, 84) + 0.25 * cosine(b, b + 120, 120), 1e-6);
+  ck_assert_double_eq_tol(length(joined, 84), sqrt(0.75), 1e-6); /* unit vectors times the root of the weight */
+  ck_assert_double_eq_tol(length(joined + 84, 120), sqrt(0.25), 1e-6);
   expect(recsys_model_classify(both, images, SOME, NULL, scores, NULL, &error), RECSYS_EPARTIAL, "");
   f6 = open_base(1, NULL);
   expect(recsys_model_classify(f6, images, SOME, NULL, own, NULL, &error), RECSYS_EPARTIAL, "");

@@ -77,6 +77,68 @@ START_TEST(the_report_tells_all) {
 }
 END_TEST
 
+static const float *tensor(const recsys__tensors *file, const char *name) {
+  return recsys__tensors_find(file, name)->data;
+}
+
+/* The head of the file on raw features: linear, ReLU, linear. */
+static void make_logits(const recsys__tensors *file, const float *x, size_t hidden, double *logits) {
+  const float *w = tensor(file, "head.0.weight"), *v = tensor(file, "head.3.weight");
+  for (int c = 0; c < LABELS; c++)
+    logits[c] = tensor(file, "head.3.bias")[c];
+  for (size_t h = 0; h < hidden; h++) {
+    double sum = tensor(file, "head.0.bias")[h];
+    for (int k = 0; k < DIM; k++)
+      sum += (double)w[h * DIM + (size_t)k] * x[k];
+    for (int c = 0; c < LABELS && sum > 0; c++)
+      logits[c] += v[(size_t)c * hidden + h] * sum;
+  }
+}
+
+/* The validation loss of the best epoch, from the file's weights alone: what was learned is what was written, with the
+ * standardisation of the features in it. */
+START_TEST(the_file_holds_what_was_learned) {
+  static float rows[N * DIM];
+  int32_t parts[N];
+  recsys_train_options options = usual();
+  recsys_model *base = open_base(1, NULL);
+  options.epochs = 10;
+  options.parts = parts;
+  for (int i = 0; i < N; i++)
+    parts[i] = i % 4 == 0;
+  ok(train(base, in_folder("m"), &options));
+  ok(recsys_model_embed(base, images, N, NULL, rows, NULL, &error));
+  recsys__tensors file = {0};
+  ok(recsys__tensors_read(&file, in_folder("m"), &error));
+  double binary = 0, exclusive = 0, known = 0, labelled = 0;
+  for (int i = 0; i < N; i += 4) {
+    const int8_t *row = matrix + (ptrdiff_t)i * LABELS;
+    double z[LABELS];
+    make_logits(&file, rows + (ptrdiff_t)i * DIM, 48, z);
+    for (int c = 0; c < 2; c++)
+      if (row[c] >= 0) {
+        binary += log(1 + exp(row[c] ? -z[c] : z[c]));
+        known++;
+      }
+    for (int c = 2; c < LABELS; c++)
+      if (row[c] == 1) {
+        exclusive += log(exp(z[2]) + exp(z[3]) + exp(z[4])) - z[c];
+        labelled++;
+      }
+  }
+  recsys_model *model = open_trained(in_folder("m"), NULL);
+  json_t *report = report_of(model);
+  const json_t *head = json_object_get(report, "head");
+  size_t best = (size_t)json_integer_value(json_object_get(head, "best_epoch")) - 1;
+  double told = json_number_value(json_object_get(json_array_get(json_object_get(head, "epochs"), best), "validation"));
+  ck_assert_double_eq_tol(binary / known + exclusive / labelled, told, 1e-4);
+  json_decref(report);
+  recsys__tensors_free(&file);
+  recsys_model_close(model);
+  recsys_model_close(base);
+}
+END_TEST
+
 START_TEST(a_seed_is_a_result) {
   recsys_train_options options = usual();
   options.epochs = 5;
@@ -364,6 +426,7 @@ int main(void) {
   tcase_add_checked_fixture(tests, set_up, tear_down);
   tcase_add_test(tests, learns_labels);
   tcase_add_test(tests, the_report_tells_all);
+  tcase_add_test(tests, the_file_holds_what_was_learned);
   tcase_add_test(tests, a_seed_is_a_result);
   tcase_add_test(tests, folds_hold_every_picture_out);
   tcase_add_test(tests, parts_are_kept);

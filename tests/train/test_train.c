@@ -78,6 +78,18 @@ START_TEST(thresholds_leave_a_part_out) {
 }
 END_TEST
 
+/* F1 is 2/3 above 0.8 and again above 0.1: the lower threshold. */
+START_TEST(of_equal_thresholds_the_lowest) {
+  const recsys__field one = {0, 1, false};
+  const int8_t known[4] = {1, 0, 0, 1};
+  const recsys__labels labels = {&one, 1, 1, known};
+  const float s[4] = {0.8f, 0.4f, 0.2f, 0.1f};
+  double threshold;
+  ck_assert_int_eq(recsys__best_threshold(&labels, s, NULL, 4, 0, -1, &threshold, NULL), RECSYS_OK);
+  ck_assert_double_eq_tol(threshold, 0.05, 1e-6);
+}
+END_TEST
+
 START_TEST(weights_of_labels) {
   const int8_t known[8 * 3] = {1, 1, 0, 0, 1, 0, 0, 1, 0, 0, 0, 1, 0, 0, 1, -1, 0, 1, 0, 0, 1, -1, 0, 1};
   const recsys__field two[] = {{0, 1, false}, {1, 2, true}};
@@ -306,6 +318,7 @@ int main(void) {
   tcase_add_test(all, losses);
   tcase_add_test(all, metrics_are_scikit_learns);
   tcase_add_test(all, thresholds_leave_a_part_out);
+  tcase_add_test(all, of_equal_thresholds_the_lowest);
   tcase_add_test(all, weights_of_labels);
   tcase_add_test(all, parts_have_their_share);
   tcase_add_test(all, a_hidden_layer_learns_rings);
