@@ -160,6 +160,14 @@ typedef struct recsys_model recsys_model;
 enum { RECSYS_PRECISION_AUTO = 0, RECSYS_PRECISION_FLOAT32 = 1, RECSYS_PRECISION_BFLOAT16 = 2 };
 
 enum {
+  RECSYS_ISOLATION_NONE = 0,   /**< the engine runs in the caller's process */
+  RECSYS_ISOLATION_PROCESS = 1 /**< in a child process of the model's own (the program recsys-worker): the engine's
+                                    libraries and threads stay out of the caller's process, a crash there is
+                                    RECSYS_EENGINE and the next call starts another one, and the model can be used after
+                                    a fork. The weights are kept once more, to be sent again; rows are the same */
+};
+
+enum {
   RECSYS_MODEL_SCALED_JPEG = 1 /**< decode large JPEGs at 1/2, 1/4 or 1/8: faster, the embedding changes slightly */
 };
 
@@ -180,7 +188,7 @@ typedef struct recsys_model_options {
   uint64_t max_pixels;       /**< width x height; 0: 64 x 1024 x 1024 */
   uint64_t max_decode_bytes; /**< memory to decode one picture; 0: 1 GiB */
   uint32_t max_scans;        /**< of a progressive JPEG; 0: 100 */
-  uint32_t reserved;         /**< zero */
+  uint32_t isolation;        /**< RECSYS_ISOLATION_... */
   recsys_log_fn log;
   void *log_user;
 } recsys_model_options;

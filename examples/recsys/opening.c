@@ -26,6 +26,8 @@ const args_option opening_model_options[] = {
     {"recipe", "NAME", "how pixels become input: torchvision, keras, caffe, ... (default: as for --layer)",
      "--recipe keras"},
     {"precision", "KIND", "float32, bfloat16, or auto: bfloat16 where it is fast and agrees", "--precision float32"},
+    {"isolation", "KIND", "none, or process: the engine runs in a child process, which may crash",
+     "--isolation process"},
     {"threads", "N", "threads to use (default: every processor)", "--threads 4"},
     {0},
 };
@@ -166,17 +168,20 @@ static recsys_model *open_spec(const args *a, const char *spec, recsys_model_opt
   return model;
 }
 
-static bool read_precision(const args *a, recsys_model_options *options) {
-  static const char *const words[] = {"auto", "float32", "bfloat16"};
-  const char *word = args_get(a, "precision", "auto");
-  for (uint32_t i = 0; i < 3; i++) {
-    if (!strcmp(word, words[i])) {
-      options->precision = i;
+/* One of `n` words, of which the first one is the default: its index. */
+static bool read_word(const args *a, const char *option, const char *const *words, uint32_t n, uint32_t *index) {
+  const char *word = args_get(a, option, words[0]);
+  for (*index = 0; *index < n; (*index)++)
+    if (!strcmp(word, words[*index]))
       return true;
-    }
-  }
-  args_misuse(a, "--precision is auto, float32 or bfloat16, not \"%s\"", word);
+  args_misuse(a, "--%s is not \"%s\": see recsys %s --help", option, word, a->command->name);
   return false;
+}
+
+static bool read_running(const args *a, recsys_model_options *options) {
+  static const char *const precisions[] = {"auto", "float32", "bfloat16"}, *const isolations[] = {"none", "process"};
+  return read_word(a, "precision", precisions, 3, &options->precision) &&
+         read_word(a, "isolation", isolations, 2, &options->isolation);
 }
 
 static const char *spec_of(const args *a, const store_facts *remembered) {
@@ -195,7 +200,7 @@ recsys_model *opening_model(const args *a, const store_facts *remembered, recsys
   *code = MISUSED;
   if (!spec)
     args_misuse(a, "which network? Give --model FILE, or --model untrained:squeezenet1_1 to try things out");
-  if (!spec || !read_precision(a, &options) || !args_whole(a, "threads", 1, 4096, &threads))
+  if (!spec || !read_running(a, &options) || !args_whole(a, "threads", 1, 4096, &threads))
     return NULL;
   options.threads = (uint32_t)threads;
   if (access(spec, F_OK))

@@ -6,6 +6,7 @@
 #include "base/thread.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 
@@ -55,6 +56,19 @@ static void watch_forks(void) {
 uint64_t recsys__fork_generation(void) {
   pthread_once(&fork_once, watch_forks);
   return atomic_load(&generation);
+}
+
+void recsys__fork_renew(_Atomic uint64_t *kept, void (*renew)(void *), void *context) {
+  static const uint64_t renewing = UINT64_MAX; /* a generation that is none */
+  uint64_t now = recsys__fork_generation(), before = atomic_load(kept);
+  if (before == now)
+    return;
+  if (before != renewing && atomic_compare_exchange_strong(kept, &before, renewing)) {
+    renew(context);
+    atomic_store(kept, now);
+  }
+  while (atomic_load(kept) != now)
+    sched_yield();
 }
 
 /* Signals that the host handles must reach the host's threads. Those that report a fault of the thread itself stay

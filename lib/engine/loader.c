@@ -140,7 +140,34 @@ static recsys_status fail_missing(const recsys__engine_paths *paths, const char 
   return status;
 }
 
-static recsys_status open_named(const char *name, const char *path, recsys__engine **out, recsys_error *error) {
+typedef recsys_status (*open_fn)(const char *file, recsys__engine **out, recsys_error *error);
+
+static recsys_status open_here(const char *file, recsys__engine **out, recsys_error *error) {
+  registry *all = get_registry(error);
+  if (all == NULL)
+    return RECSYS_ENOMEM;
+  pthread_mutex_lock(&all->mutex);
+  recsys_status status = open_file(all, file, out, error);
+  pthread_mutex_unlock(&all->mutex);
+  return status;
+}
+
+static recsys_status open_elsewhere(const char *file, recsys__engine **out, recsys_error *error) {
+  recsys__engine *engine = recsys__calloc(1, sizeof *engine);
+  if (engine == NULL || (engine->path = recsys__strdup(file)) == NULL) {
+    recsys__free(engine);
+    return recsys__no_memory(error, "an engine");
+  }
+  recsys_status status = recsys__isolated_open(&engine->isolated, file, error);
+  if (status == RECSYS_OK)
+    *out = engine;
+  else
+    recsys__engine_close(engine);
+  return status;
+}
+
+static recsys_status open_named(const char *name, const char *path, open_fn open, recsys__engine **out,
+                                recsys_error *error) {
   recsys__engine_paths paths;
   recsys_status status = recsys__engine_paths_find(&paths, name, path, error);
   if (status != RECSYS_OK)
@@ -148,16 +175,7 @@ static recsys_status open_named(const char *name, const char *path, recsys__engi
   char *file = NULL;
   for (int i = 0; i < paths.count && file == NULL; i++)
     file = realpath(paths.list[i], NULL);
-  registry *all = file != NULL ? get_registry(error) : NULL;
-  if (file == NULL)
-    status = fail_missing(&paths, name, error);
-  else if (all == NULL)
-    status = RECSYS_ENOMEM;
-  else {
-    pthread_mutex_lock(&all->mutex);
-    status = open_file(all, file, out, error);
-    pthread_mutex_unlock(&all->mutex);
-  }
+  status = file != NULL ? open(file, out, error) : fail_missing(&paths, name, error);
   free(file);
   recsys__engine_paths_free(&paths);
   return status;
@@ -166,25 +184,42 @@ static recsys_status open_named(const char *name, const char *path, recsys__engi
 /* In the order in which "auto" tries them. */
 static const char *const automatic[] = {"torch"};
 
-recsys_status recsys__engine_open(recsys__engine **engine, const char *name, const char *path, recsys_error *error) {
+static recsys_status open_engine(const char *name, const char *path, open_fn open, recsys__engine **engine,
+                                 recsys_error *error) {
   *engine = NULL;
   if (name != NULL && strcmp(name, "auto") != 0) {
     if (!valid_name(name))
       return recsys__fail(error, RECSYS_EINVAL, 0, "'%.40s' is no engine's name: use \"auto\" or \"torch\"", name);
-    return open_named(name, path, engine, error);
+    return open_named(name, path, open, engine, error);
   }
   recsys_status status = RECSYS_ENOENGINE;
   for (size_t i = 0; i < sizeof automatic / sizeof automatic[0] && status == RECSYS_ENOENGINE; i++)
-    status = open_named(automatic[i], path, engine, error);
+    status = open_named(automatic[i], path, open, engine, error);
   return status;
 }
 
+recsys_status recsys__engine_open(recsys__engine **engine, const char *name, const char *path, recsys_error *error) {
+  return open_engine(name, path, open_here, engine, error);
+}
+
+recsys_status recsys__engine_isolate(recsys__engine **engine, const char *name, const char *path, recsys_error *error) {
+  return open_engine(name, path, open_elsewhere, engine, error);
+}
+
+void recsys__engine_close(recsys__engine *engine) {
+  if (engine == NULL || engine->table != NULL)
+    return;
+  recsys__isolated_close(engine->isolated);
+  recsys__free(engine->path);
+  recsys__free(engine);
+}
+
 const char *recsys__engine_name(const recsys__engine *engine) {
-  return engine->table->name;
+  return engine->isolated != NULL ? recsys__isolated_name(engine->isolated) : engine->table->name;
 }
 
 const char *recsys__engine_version(const recsys__engine *engine) {
-  return engine->table->version;
+  return engine->isolated != NULL ? recsys__isolated_version(engine->isolated) : engine->table->version;
 }
 
 const char *recsys__engine_path(const recsys__engine *engine) {
@@ -203,106 +238,9 @@ static void bfloat16_job(void *context) {
 }
 
 int32_t recsys__engine_bfloat16(recsys__engine *engine, const char *device) {
+  if (engine->isolated != NULL)
+    return recsys__isolated_bfloat16(engine->isolated, device);
   question q = {engine, device, 0};
   recsys__worker_do(&engine->worker, bfloat16_job, &q);
   return q.answer;
-}
-
-/* ---- networks ---- */
-
-struct recsys__loaded {
-  recsys__engine *engine;
-  recsys_engine_net *net;
-  recsys_engine_net_info info;
-  uint64_t generation;
-  recsys__job job;
-  /* The call under way. */
-  const recsys_network *network;
-  const recsys_engine_options *options;
-  const float *input;
-  float *rows;
-  uint64_t n, output;
-  recsys_status status;
-  recsys_error error;
-};
-
-static void load_job(void *context) {
-  recsys__loaded *l = context;
-  const recsys_engine *table = l->engine->table;
-  l->status = table->load(&l->net, l->network, l->options, &l->error);
-  if (l->status != RECSYS_OK)
-    return;
-  l->info.struct_size = sizeof l->info;
-  l->status = table->info(l->net, &l->info, &l->error);
-  if (l->info.batch == 0)
-    l->info.batch = 1;
-  if (l->status != RECSYS_OK)
-    table->unload(l->net);
-}
-
-static recsys_status report(const recsys__loaded *loaded, recsys_error *error) {
-  if (loaded->status == RECSYS_OK)
-    return recsys__ok(error);
-  return recsys__fail(error, loaded->status, loaded->error.detail, "%.*s", (int)sizeof loaded->error.message - 1,
-                      loaded->error.message);
-}
-
-recsys_status recsys__loaded_open(recsys__loaded **loaded, recsys__engine *engine, const recsys_network *network,
-                                  const recsys_engine_options *options, recsys_error *error) {
-  *loaded = NULL;
-  recsys__loaded *l = recsys__calloc(1, sizeof *l);
-  if (l == NULL)
-    return recsys__no_memory(error, "a loaded network");
-  l->engine = engine;
-  l->network = network;
-  l->options = options;
-  l->generation = recsys__fork_generation();
-  recsys__worker_do(&engine->worker, load_job, l);
-  recsys_status status = report(l, error);
-  if (status == RECSYS_OK)
-    *loaded = l;
-  else
-    recsys__free(l);
-  return status;
-}
-
-const recsys_engine_net_info *recsys__loaded_info(const recsys__loaded *loaded) {
-  return &loaded->info;
-}
-
-static void run_job(void *context) {
-  recsys__loaded *l = context;
-  l->error = (recsys_error){0};
-  l->status = l->engine->table->run(l->net, l->input, l->n, l->output, l->rows, &l->error);
-}
-
-recsys_status recsys__loaded_start(recsys__loaded *loaded, const float *input, uint64_t n, uint64_t output, float *rows,
-                                   recsys_error *error) {
-  if (loaded->generation != recsys__fork_generation())
-    return recsys__fail(error, RECSYS_EFORKED, 0,
-                        "this model's engine runs in the parent process: open a new model after a fork");
-  loaded->input = input;
-  loaded->n = n;
-  loaded->output = output;
-  loaded->rows = rows;
-  recsys__worker_put(&loaded->engine->worker, &loaded->job, run_job, loaded);
-  return RECSYS_OK;
-}
-
-recsys_status recsys__loaded_wait(recsys__loaded *loaded, recsys_error *error) {
-  recsys__worker_wait(&loaded->engine->worker, &loaded->job);
-  return report(loaded, error);
-}
-
-static void unload_job(void *context) {
-  recsys__loaded *l = context;
-  l->engine->table->unload(l->net);
-}
-
-void recsys__loaded_close(recsys__loaded *loaded) {
-  if (loaded == NULL)
-    return;
-  if (loaded->generation == recsys__fork_generation())
-    recsys__worker_do(&loaded->engine->worker, unload_job, loaded);
-  recsys__free(loaded);
 }

@@ -9,7 +9,8 @@
 
 #include "engine/engine.h"
 
-/* An opened engine. It stays for the life of the process: shared by all models, never closed. */
+/* An opened engine. In this process it stays for the life of the process: shared by all models, never closed. An
+ * isolated one is its model's own. */
 typedef struct recsys__engine recsys__engine;
 
 /* `name`: NULL or "auto" (the first that works here), or an engine's name. `path`: its shared object, NULL to search:
@@ -17,6 +18,9 @@ typedef struct recsys__engine recsys__engine;
  * was installed. RECSYS_ENOENGINE lists every path that was tried, or says why the engine cannot work in this process;
  * RECSYS_EVERSION names both ABI versions. */
 recsys_status recsys__engine_open(recsys__engine **engine, const char *name, const char *path, recsys_error *error);
+/* The same in a process of its own (engine/isolated.h). */
+recsys_status recsys__engine_isolate(recsys__engine **engine, const char *name, const char *path, recsys_error *error);
+void recsys__engine_close(recsys__engine *engine); /* ends an isolated one; NULL allowed */
 
 const char *recsys__engine_name(const recsys__engine *engine);
 const char *recsys__engine_version(const recsys__engine *engine);

@@ -6,6 +6,7 @@
 
 struct recsys__trainer {
   recsys__engine *engine;
+  recsys__far_net *far; /* in the engine's process; NULL: here, with what follows */
   recsys_engine_trainer *trainer;
   uint64_t generation;
   /* The call under way. */
@@ -44,7 +45,9 @@ recsys_status recsys__trainer_open(recsys__trainer **trainer, recsys__engine *en
     return recsys__no_memory(error, "a network to train");
   *t = (recsys__trainer){
       .engine = engine, .network = network, .options = options, .generation = recsys__fork_generation()};
-  recsys_status status = do_job(t, open_job, error);
+  recsys_status status = engine->isolated != NULL
+                             ? recsys__far_open(&t->far, engine->isolated, network, NULL, options, NULL, error)
+                             : do_job(t, open_job, error);
   if (status == RECSYS_OK)
     *trainer = t;
   else
@@ -59,6 +62,8 @@ static void forward_job(void *context) {
 
 recsys_status recsys__trainer_forward(recsys__trainer *trainer, const float *input, uint64_t n, bool learn, float *rows,
                                       recsys_error *error) {
+  if (trainer->far != NULL)
+    return recsys__far_forward(trainer->far, input, n, learn, rows, error);
   trainer->input = input;
   trainer->n = n;
   trainer->learn = learn;
@@ -73,6 +78,8 @@ static void backward_job(void *context) {
 
 recsys_status recsys__trainer_backward(recsys__trainer *trainer, const float *rows, float *const *gradients,
                                        recsys_error *error) {
+  if (trainer->far != NULL)
+    return recsys__far_backward(trainer->far, rows, gradients, error);
   trainer->input = rows;
   trainer->gradients = gradients;
   return do_job(trainer, backward_job, error);
@@ -86,7 +93,9 @@ static void close_job(void *context) {
 void recsys__trainer_close(recsys__trainer *trainer) {
   if (trainer == NULL)
     return;
-  if (trainer->generation == recsys__fork_generation())
+  if (trainer->far != NULL)
+    recsys__far_close(trainer->far);
+  else if (trainer->generation == recsys__fork_generation())
     recsys__worker_do(&trainer->engine->worker, close_job, trainer);
   recsys__free(trainer);
 }

@@ -59,9 +59,10 @@ static json_t *describe_layers(recsys_model *model) {
 
 static json_t *describe_engine(const recsys_model *model) {
   const recsys_engine_net_info *info = recsys__loaded_info(model->loaded);
-  return json_pack("{s:s, s:s, s:s, s:s, s:s, s:I}", "name", recsys__engine_name(model->engine), "version",
-                   recsys__engine_version(model->engine), "path", recsys__engine_path(model->engine), "device",
-                   info->device, "detail", info->detail, "batch", (json_int_t)info->batch);
+  return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I}", "name", recsys__engine_name(model->engine), "version",
+                   recsys__engine_version(model->engine), "path", recsys__engine_path(model->engine), "isolation",
+                   model->options.isolation == RECSYS_ISOLATION_PROCESS ? "process" : "none", "device", info->device,
+                   "detail", info->detail, "batch", (json_int_t)info->batch);
 }
 
 static json_t *describe_ensemble(const recsys_model *model) {

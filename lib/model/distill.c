@@ -11,7 +11,7 @@
 
 /* -- what is given */
 
-static recsys_status check_arguments(const recsys_model *model, const recsys_model *teacher, const char *path,
+static recsys_status check_arguments(recsys_model *model, recsys_model *teacher, const char *path,
                                      const recsys_image *images, size_t n, recsys_error *error) {
   const char *missing = model == NULL     ? "model"
                         : teacher == NULL ? "teacher"
@@ -25,10 +25,8 @@ static recsys_status check_arguments(const recsys_model *model, const recsys_mod
                         model == teacher ? "a model cannot teach itself" : "at least 2 pictures are needed");
   if (model->ensemble != NULL || teacher->ensemble != NULL)
     return recsys__fail(error, RECSYS_EUNSUPPORTED, 0, "recsys_model_distill: an ensemble can neither teach nor learn");
-  if (model->generation != recsys__fork_generation() || teacher->generation != recsys__fork_generation())
-    return recsys__fail(error, RECSYS_EFORKED, 0,
-                        "a model's engine runs in the parent process: open a new model after a fork");
-  return RECSYS_OK;
+  recsys_status status = recsys__model_here(model, error);
+  return status == RECSYS_OK ? recsys__model_here(teacher, error) : status;
 }
 
 /* The dense layer whose result is the embedding. */

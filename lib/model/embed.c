@@ -176,7 +176,7 @@ static void clean_up(work *w) {
   }
 }
 
-static recsys_status check(const recsys_model *model, const recsys_image *images, size_t n, const float *rows,
+static recsys_status check(recsys_model *model, const recsys_image *images, size_t n, const float *rows,
                            const char *function, recsys_error *error) {
   const char *missing = model == NULL              ? "model"
                         : images == NULL && n != 0 ? "images"
@@ -184,10 +184,7 @@ static recsys_status check(const recsys_model *model, const recsys_image *images
                                                    : NULL;
   if (missing != NULL)
     return recsys__fail(error, RECSYS_EINVAL, 0, "%s: %s is NULL", function, missing);
-  if (model->generation != recsys__fork_generation())
-    return recsys__fail(error, RECSYS_EFORKED, 0,
-                        "this model's engine runs in the parent process: open a new model after a fork");
-  return RECSYS_OK;
+  return recsys__model_here(model, error);
 }
 
 static recsys_status run_pictures(recsys_model *model, uint32_t output, const recsys_image *images, size_t n,

@@ -119,9 +119,9 @@ static recsys_status check_parts(recsys_model *const *parts, const double *weigh
     if (weights != NULL && !(weights[i] > 0 && weights[i] < 1e9))
       return recsys__fail(error, RECSYS_EINVAL, (int32_t)i,
                           "recsys_model_combine: weight %zu is %g, but must be positive", i, weights[i]);
-    if (parts[i]->generation != recsys__fork_generation())
-      return recsys__fail(error, RECSYS_EFORKED, (int32_t)i,
-                          "this model's engine runs in the parent process: open a new model after a fork");
+    recsys_status status = recsys__model_here(parts[i], error);
+    if (status != RECSYS_OK)
+      return status;
   }
   return RECSYS_OK;
 }

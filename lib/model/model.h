@@ -29,12 +29,12 @@ typedef struct recsys__ensemble {
 } recsys__ensemble;
 
 struct recsys_model {
-  atomic_uint references;     /* the caller's, and those of ensembles */
-  recsys__ensemble *ensemble; /* NULL: one network */
-  char *ensemble_text;        /* while a file is read: the description of its parts */
-  bool part;                  /* of an ensemble: it may be none itself */
-  pthread_mutex_t mutex;      /* one run at a time */
-  uint64_t generation;        /* of forks, when it was made */
+  atomic_uint references;      /* the caller's, and those of ensembles */
+  recsys__ensemble *ensemble;  /* NULL: one network */
+  char *ensemble_text;         /* while a file is read: the description of its parts */
+  bool part;                   /* of an ensemble: it may be none itself */
+  pthread_mutex_t mutex;       /* one run at a time */
+  _Atomic uint64_t generation; /* of forks, when it was made */
   recsys_model_options options;
   recsys__log log;
   char *source; /* the resolved path of the file; NULL: random weights */
@@ -83,6 +83,9 @@ recsys_status recsys__model_open_file(recsys_model **model, const char *path, co
                                       bool part, recsys_error *error);
 /* A model of one reference with nothing in it. */
 recsys_status recsys__model_make(recsys_model **out, const recsys_model_options *theirs, recsys_error *error);
+
+/* RECSYS_EFORKED where the model's engine is in the parent process of this one. */
+recsys_status recsys__model_here(recsys_model *model, recsys_error *error);
 
 /* -- embed.c */
 

@@ -18,8 +18,9 @@ static recsys_status check_options(const recsys_model_options *options, recsys_e
   if (options->precision > RECSYS_PRECISION_BFLOAT16)
     return recsys__fail(error, RECSYS_EUNSUPPORTED, 0, "precision %u is unknown: use auto, float32 or bfloat16",
                         options->precision);
-  if (options->reserved != 0)
-    return recsys__fail(error, RECSYS_EUNSUPPORTED, 0, "model options have a reserved field that is not zero");
+  if (options->isolation > RECSYS_ISOLATION_PROCESS)
+    return recsys__fail(error, RECSYS_EUNSUPPORTED, 0, "isolation %u is unknown: use none (0) or process (1)",
+                        options->isolation);
   if (options->threads > MAX_THREADS)
     return recsys__fail(error, RECSYS_EINVAL, 0, "%u threads are too many; at most %d are possible", options->threads,
                         MAX_THREADS);
@@ -46,7 +47,7 @@ recsys_status recsys__model_make(recsys_model **out, const recsys_model_options 
     return recsys__no_memory(error, "a model");
   pthread_mutex_init(&model->mutex, NULL);
   atomic_init(&model->references, 1);
-  model->generation = recsys__fork_generation();
+  atomic_init(&model->generation, recsys__fork_generation());
   model->options = options;
   model->log = (recsys__log){options.log, options.log_user};
   model->threads = recsys__thread_count(options.threads);
@@ -59,6 +60,7 @@ void recsys_model_close(recsys_model *model) {
   if (model == NULL || atomic_fetch_sub(&model->references, 1) > 1)
     return;
   recsys__loaded_close(model->loaded);
+  recsys__engine_close(model->engine);
   recsys__ensemble_free(model->ensemble);
   recsys__free(model->ensemble_text);
   recsys__net_free(&model->net);
@@ -67,6 +69,26 @@ void recsys_model_close(recsys_model *model) {
   recsys__free(model->source);
   pthread_mutex_destroy(&model->mutex);
   recsys__free(model);
+}
+
+static void renew_mutex(void *context) {
+  pthread_mutex_init(context, NULL);
+}
+
+recsys_status recsys__model_here(recsys_model *model, recsys_error *error) {
+  recsys_status status = RECSYS_OK;
+  if (model->ensemble != NULL) {
+    for (size_t i = 0; status == RECSYS_OK && i < model->ensemble->n; i++)
+      status = recsys__model_here(model->ensemble->parts[i], error);
+    return status;
+  }
+  if (model->options.isolation == RECSYS_ISOLATION_PROCESS)
+    recsys__fork_renew(&model->generation, renew_mutex, &model->mutex);
+  else if (atomic_load(&model->generation) != recsys__fork_generation())
+    status = recsys__fail(error, RECSYS_EFORKED, 0,
+                          "this model's engine runs in the parent process: open a new model after a fork, or open it "
+                          "with isolation");
+  return status;
 }
 
 static uint64_t count_parameters(const recsys__net *net) {
@@ -118,6 +140,13 @@ static recsys_status find_outputs(recsys_model *model, recsys__net *net, uint32_
   return RECSYS_OK;
 }
 
+static recsys_status open_engine(recsys_model *model, recsys_error *error) {
+  const recsys_model_options *o = &model->options;
+  return o->isolation == RECSYS_ISOLATION_PROCESS
+             ? recsys__engine_isolate(&model->engine, o->engine, o->engine_path, error)
+             : recsys__engine_open(&model->engine, o->engine, o->engine_path, error);
+}
+
 /* From a network with weights to one that an engine runs; takes the weights over and frees them. */
 static recsys_status finish(recsys_model *model, recsys__net *net, recsys_error *error) {
   uint32_t outputs[RECSYS__OUTPUTS], count = 0;
@@ -137,7 +166,7 @@ static recsys_status finish(recsys_model *model, recsys__net *net, recsys_error 
   if (status == RECSYS_OK)
     status = find_outputs(model, &folded, outputs, &count, error);
   if (status == RECSYS_OK)
-    status = recsys__engine_open(&model->engine, model->options.engine, model->options.engine_path, error);
+    status = open_engine(model, error);
   if (status == RECSYS_OK)
     status = recsys__model_load(model, &folded, outputs, count, error);
   recsys__net_free(&folded);

@@ -88,7 +88,7 @@ recsys_status recsys__training_options(recsys__training *t, const recsys_train_o
   return status == RECSYS_OK ? fill_defaults(&t->options, error) : status;
 }
 
-static recsys_status check_arguments(const recsys_model *model, const char *path, const recsys_image *images, size_t n,
+static recsys_status check_arguments(recsys_model *model, const char *path, const recsys_image *images, size_t n,
                                      const recsys_label *labels, size_t label_count, const int8_t *matrix,
                                      recsys_error *error) {
   const char *missing = model == NULL    ? "model"
@@ -104,15 +104,12 @@ static recsys_status check_arguments(const recsys_model *model, const char *path
                         "recsys_model_train: %zu pictures and %zu labels: at least 2 and 1 are needed", n, label_count);
   if (label_count > 1000000)
     return recsys__fail(error, RECSYS_ELIMIT, 0, "%zu labels are too many; at most 1000000 are possible", label_count);
-  if (model->generation != recsys__fork_generation())
-    return recsys__fail(error, RECSYS_EFORKED, 0,
-                        "this model's engine runs in the parent process: open a new model after a fork");
   if (model->ensemble != NULL)
     return recsys__fail(error, RECSYS_EUNSUPPORTED, 0, "an ensemble cannot be trained: train its parts");
   if (strcmp(model->info.layer, RECSYS__HEAD_LAYER) == 0)
     return recsys__fail(error, RECSYS_EUNSUPPORTED, 0,
                         "a head cannot stand on the head of a trained model: open it with another layer");
-  return RECSYS_OK;
+  return recsys__model_here(model, error);
 }
 
 static recsys_status check_row(const recsys__training *t, size_t i, recsys_error *error) {

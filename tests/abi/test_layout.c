@@ -47,7 +47,7 @@ FIELD(recsys_model_options, max_file_bytes, 80, 8);
 FIELD(recsys_model_options, max_pixels, 88, 8);
 FIELD(recsys_model_options, max_decode_bytes, 96, 8);
 FIELD(recsys_model_options, max_scans, 104, 4);
-FIELD(recsys_model_options, reserved, 108, 4);
+FIELD(recsys_model_options, isolation, 108, 4);
 FIELD(recsys_model_options, log, 112, 8);
 FIELD(recsys_model_options, log_user, 120, 8);
 
@@ -285,6 +285,8 @@ VALUE(RECSYS_PIXELS_GRAY, 4);
 VALUE(RECSYS_PRECISION_AUTO, 0);
 VALUE(RECSYS_PRECISION_FLOAT32, 1);
 VALUE(RECSYS_PRECISION_BFLOAT16, 2);
+VALUE(RECSYS_ISOLATION_NONE, 0);
+VALUE(RECSYS_ISOLATION_PROCESS, 1);
 VALUE(RECSYS_MODEL_SCALED_JPEG, 1);
 VALUE(RECSYS_LABEL_UNKNOWN, -1);
 VALUE(RECSYS_LABEL_ABSENT, 0);

@@ -105,6 +105,18 @@ class Add(Case):
         self.assertEqual(self.json("similar", store, "SKU-0001")["model"], "untrained:squeezenet1_1:8")
         self.run_it("similar", store, "--image", image)
 
+    def test_isolation_changes_no_bit(self):
+        shop = self.catalogue(9)
+        rows = []
+        for kind in ("none", "process"):
+            store = self.path(kind)
+            self.json("add", store, "--images", f"{shop}/images", "--model", UNTRAINED, "--isolation", kind, "--precision", "float32")
+            rows.append(sqlite3.connect(store).execute("SELECT item, vector FROM embedding ORDER BY item").fetchall())
+        self.assertEqual(len(rows[0]), 9)
+        self.assertEqual(rows[0], rows[1])
+        _, err = self.run_it("classify", "--model", UNTRAINED, "--isolation", "thread", f"{shop}/images/SKU-0001.jpg", code=2)
+        self.assertIn("--isolation", err)
+
     def test_a_folder_that_moved(self):
         shop, store = self.catalogue(2), self.path("s.recsys")
         self.add(shop)

@@ -6,6 +6,7 @@
  *   abi, short, null           the table has another abi, is too short, is not there
  *   load-error, load-memory    loading fails
  *   run-error, run-memory      running fails (run-error:3 from the third run of a network on)
+ *   crash                      running aborts the process (crash:3 in the third run of a network)
  *   backward-error             no gradient can be had
  *   slow                       a run takes 50 ms
  *   bfloat16                   offers bfloat16: ten times as fast as float32 and right to 8 bits
@@ -153,6 +154,8 @@ static recsys_status run(recsys_engine_net *net, const float *input, uint64_t n,
   net->runs++;
   if (run_fails(net, "run-error"))
     return fail(error, RECSYS_EENGINE, "the framework failed");
+  if (run_fails(net, "crash"))
+    abort();
   if (run_fails(net, "run-memory"))
     return fail(error, RECSYS_ENOMEM, "no memory");
   if (mode("bfloat16-broken") && net->precision == RECSYS_PRECISION_BFLOAT16)

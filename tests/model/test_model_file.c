@@ -233,8 +233,8 @@ START_TEST(wrong_options) {
   options.precision = 9;
   expect_open_fails(&options, RECSYS_EUNSUPPORTED, "precision 9");
   options = usual();
-  options.reserved = 1;
-  expect_open_fails(&options, RECSYS_EUNSUPPORTED, "reserved");
+  options.isolation = 2;
+  expect_open_fails(&options, RECSYS_EUNSUPPORTED, "isolation 2");
   options = usual();
   options.threads = 1000000;
   expect_open_fails(&options, RECSYS_EINVAL, "1000000");
