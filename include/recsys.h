@@ -175,7 +175,8 @@ typedef struct recsys_model_options {
   uint32_t struct_size;
   uint32_t flags;           /**< RECSYS_MODEL_... */
   const char *architecture; /**< NULL: what the file's metadata names, else guessed from its tensor names */
-  const char *layer;  /**< which activation is the embedding; NULL: the file's, else the architecture's usual one */
+  const char *layer;        /**< which activation is the embedding; NULL: the file's, else the architecture's usual one.
+                               NAME@G:        a picture-shaped one averaged over a grid of G x G places (inception_4a@3) */
   const char *recipe; /**< "torchvision", "keras", "caffe", ...; NULL: the file's, else the architecture's usual one */
   const char *engine; /**< "auto" (NULL) or the name of one: "torch" */
   const char *engine_path;   /**< the engine's shared object; NULL: beside the library, then where it was installed */
@@ -377,11 +378,12 @@ RECSYS_API recsys_status recsys_model_train(recsys_model *model, const char *pat
                                             recsys_error *error);
 
 /** Teaches a network what another one sees (knowledge distillation of embeddings): the weights of `model` up to its
- * embedding layer learn to give rows whose cosines are those of the teacher's rows of the same pictures, and the model
- * file goes to `path`. The loss is 1 - cosine between the teacher's row and a linear map of the student's, which is
- * learned beside it and then made part of the layer; so the layer must be a dense one without an activation (such as
- * "embedding" of architecture "mini"). All weights are trained from what they are (recsys_model_create: at random);
- * batch norms keep their running statistics, and so suit only a model whose statistics are right already.
+ * embedding layer learn to give rows from which the teacher's rows of the same pictures follow, and the model file goes
+ * to `path`. The loss is 1 - cosine between the teacher's row and a linear map of the student's, which is learned beside
+ * it. Of a dense layer without an activation that map then becomes a part, so that its rows have the cosines of the
+ * teacher's; rows of any other layer stay what the layer gives (a hint: Romero et al. 2015). All weights are trained from
+ * what they are (recsys_model_create: at random); batch norms keep their running statistics, and so suit only a model
+ * whose statistics are right already.
  *
  * Of the options, those of one split count: optimiser, schedule, epochs, batch (0: 64), learning_rate, momentum,
  * weight_decay, patience, validation, parts, seed, checkpoint, memory and cache (for the teacher's rows) and progress

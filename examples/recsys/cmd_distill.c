@@ -10,6 +10,7 @@
 
 static const args_option options[] = {
     {"teacher", "MODEL", "whose embeddings are learned", "--teacher googlenet.safetensors"},
+    {"teacher-layer", "NAME", "which of its layers (default: its embedding)", "--teacher-layer inception_4a@3"},
     {"images", "DIR", "the pictures: every JPEG or PNG file in this folder", "--images drawings/"},
     {"out", "FILE", "the taught model", "--out mini.safetensors"},
     {0},
@@ -18,7 +19,7 @@ static const args_option options[] = {
 static const args_command command = {
     "distill",
     "--teacher MODEL --model MODEL --images DIR --out FILE [OPTION...]",
-    "Teaches a network (--model) to give embeddings that are alike where another network's (--teacher) are. No labels\n"
+    "Teaches a network (--model) to give embeddings that tell what another network's (--teacher) tell. No labels\n"
     "are needed. An interrupted run goes on where it was.",
     "recsys distill --teacher googlenet.safetensors --model untrained:mini --images drawings/ --out mini.safetensors "
     "\\\n"
@@ -57,7 +58,8 @@ static int teach(job *j) {
   j->how.progress = training_tell;
   j->how.progress_user = &watched;
   const char *out = args_get(j->a, "out", NULL);
-  recsys_status status = recsys_model_open(&teacher, args_get(j->a, "teacher", NULL), NULL, &error);
+  recsys_model_options seen = {.struct_size = sizeof seen, .layer = args_get(j->a, "teacher-layer", NULL)};
+  recsys_status status = recsys_model_open(&teacher, args_get(j->a, "teacher", NULL), &seen, &error);
   if (!status)
     status = recsys_model_distill(j->model, teacher, out, j->images, j->n, &j->how, NULL, &error);
   training_end(&watched);

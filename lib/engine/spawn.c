@@ -17,8 +17,6 @@
 #include "engine/search.h"
 #include "engine/wire.h"
 
-extern char **environ;
-
 /* The descriptor at a number that none of the child's can be; -1: errno says why. */
 static int lift(int descriptor) {
   if (descriptor < 0)

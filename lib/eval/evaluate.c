@@ -120,6 +120,12 @@ static size_t candidate_count(const recsys__evaluating *w, size_t user) {
                                                            : w->item_count - recsys__evaluating_history(w, user);
 }
 
+static recsys_status tell(const recsys__evaluating *w) {
+  if (w->options.progress && w->options.progress(w->options.progress_user, "evaluate", w->done, w->total))
+    return recsys__fail(w->error, RECSYS_ECANCELLED, 0, "the evaluation was cancelled");
+  return RECSYS_OK;
+}
+
 static recsys_status run_block(recsys__evaluating *w, recsys_ranker *ranker, block *b) {
   recsys_filter filter = {
       .struct_size = sizeof filter, .flags = RECSYS_FILTER_ALLOW, .allow = w->hidden, .n_allow = w->hidden_count};
@@ -142,9 +148,7 @@ static recsys_status run_block(recsys__evaluating *w, recsys_ranker *ranker, blo
   }
   w->done += b->n;
   b->n = 0;
-  if (!status && w->options.progress && w->options.progress(w->options.progress_user, "evaluate", w->done, w->total))
-    status = recsys__fail(w->error, RECSYS_ECANCELLED, 0, "the evaluation was cancelled");
-  return status;
+  return status ? status : tell(w);
 }
 
 static recsys_status run_users(recsys__evaluating *w, recsys_ranker *ranker) {
@@ -154,8 +158,12 @@ static recsys_status run_users(recsys__evaluating *w, recsys_ranker *ranker) {
   for (int outside = 0; outside < 2 && !status; outside++) {
     b.outside = outside;
     for (size_t u = 0; u < e->user_count && !status; u++) {
-      if (is_outside(w, u) != b.outside || !recsys__evaluating_relevant(w, u, RECSYS__ALL))
+      if (is_outside(w, u) != b.outside)
         continue;
+      if (!recsys__evaluating_relevant(w, u, RECSYS__ALL)) {
+        w->done++;
+        continue;
+      }
       b.users[b.n] = e->users[u];
       b.places[b.n] = u;
       add_history(&b, w, u);
@@ -166,7 +174,7 @@ static recsys_status run_users(recsys__evaluating *w, recsys_ranker *ranker) {
       status = run_block(w, ranker, &b);
   }
   block_free(&b);
-  return status;
+  return status ? status : tell(w);
 }
 
 /* Coverage and Gini's coefficient of the lists of all users of one repeat. */

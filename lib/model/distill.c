@@ -29,16 +29,6 @@ static recsys_status check_arguments(recsys_model *model, recsys_model *teacher,
   return status == RECSYS_OK ? recsys__model_here(teacher, error) : status;
 }
 
-/* The dense layer whose result is the embedding. */
-static recsys_status find_layer(const recsys_model *model, recsys__net *net, uint32_t *op, recsys_error *error) {
-  recsys_status status = recsys__net_layer(net, model->info.layer, op, error);
-  if (status == RECSYS_OK && net->network.ops[*op].kind != RECSYS_OP_LINEAR)
-    status = recsys__fail(error, RECSYS_EUNSUPPORTED, 0,
-                          "layer '%s' of %s is no dense layer: a network that is to be taught ends in one",
-                          model->info.layer, model->info.architecture);
-  return status;
-}
-
 /* -- training */
 
 static void start_fit(recsys__training *t, recsys__picture_source *source) {
@@ -63,7 +53,8 @@ static void start_fit(recsys__training *t, recsys__picture_source *source) {
                              .user = t};
 }
 
-/* The map's Gram matrix G = P Pᵀ = UᵀU: cosines of U x are those of Pᵀ x. The layer's W and b become U W and U b. */
+/* Of a dense layer without an activation the map becomes a part, so that its rows have the teacher's cosines.
+ * The map's Gram matrix G = P Pᵀ = UᵀU: cosines of U x are those of Pᵀ x. The layer's W and b become U W and U b. */
 static recsys_status fold_map(recsys__training *t, recsys__net *net, uint32_t op, recsys_error *error) {
   size_t d = t->net_head.inputs, wide = t->net_head.outputs;
   const recsys_op *layer = &net->network.ops[op];
@@ -118,7 +109,7 @@ static recsys_status learn(recsys__training *t, recsys__net *net, uint32_t op, r
     recsys__pictures_close(&source);
   }
   recsys__free(trained);
-  return status == RECSYS_OK ? fold_map(t, net, op, error) : status;
+  return status == RECSYS_OK && net->network.ops[op].kind == RECSYS_OP_LINEAR ? fold_map(t, net, op, error) : status;
 }
 
 static recsys_status distill(recsys__training *t, recsys_error *error) {
@@ -128,7 +119,7 @@ static recsys_status distill(recsys__training *t, recsys_error *error) {
   uint32_t op;
   recsys_status status = recsys__model_read_again(t->model, &net, error);
   if (status == RECSYS_OK)
-    status = find_layer(t->model, &net, &op, error);
+    status = recsys__net_layer(&net, t->model->info.layer, &op, error);
   if (status == RECSYS_OK)
     status = recsys__training_hash(t, error);
   if (status == RECSYS_OK)

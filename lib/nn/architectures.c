@@ -29,7 +29,7 @@ static const recsys__blueprint blueprints[] = {
     {{"lenet5", "f6", "lenet", 10}, 1, 32, "output", {NULL}, recsys__build_lenet5},
     {{"squeezenet1_1", "avgpool", "torchvision", 1000}, 3, 227, "classifier.1", {NULL}, recsys__build_squeezenet1_1},
     {{"resnet50_v1", "avgpool", "keras", 1000}, 3, 224, "fc", {NULL}, recsys__build_resnet50_v1},
-    {{"mini", "embedding", "mini", 1000}, 3, 96, "classifier", {NULL}, recsys__build_mini},
+    {{"mini", "grid", "mini", 1000}, 3, 96, "classifier", {NULL}, recsys__build_mini},
 };
 enum { BLUEPRINTS = sizeof blueprints / sizeof blueprints[0] };
 

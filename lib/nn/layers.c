@@ -8,10 +8,14 @@
  *   avgpool   the mean of each channel, C floats              vgg19: 512, resnet50: 2048, googlenet: 1024
  *   maxpool   the largest value of each channel, C floats     resnet50: 2048
  *
- * and where there are dense layers: fc1, fc2 (after ReLU, as Keras has them: vgg16 4096), f6 (lenet5, 84). The full
+ * NAME@G is the picture-shaped layer NAME averaged over a grid of G x G places, C * G * G floats (inception_4a@3:
+ * 4608): where things are is kept, coarsely. The windows are n - (G - 1) floor(n / G) wide and floor(n / G) apart.
+ *
+ * And where there are dense layers: fc1, fc2 (after ReLU, as Keras has them: vgg16 4096), f6 (lenet5, 84). The full
  * table is docs/networks.md.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -55,9 +59,35 @@ static void list_names(const recsys__net *net, char *list, size_t size) {
       list_name(list, size, s->ops[i].name);
 }
 
+/* The grid size of "layer@3", whose layer is picture-shaped and large enough; 0: it is none. *base: that layer. */
+static uint32_t read_grid(const recsys__net *net, const char *name, int32_t *base) {
+  const char *at = strchr(name, '@');
+  char layer[64], *end;
+  if (at == NULL || at == name || (size_t)(at - name) >= sizeof layer || at[1] < '1' || at[1] > '9')
+    return 0;
+  snprintf(layer, sizeof layer, "%.*s", (int)(at - name), name);
+  *base = find(net, layer);
+  unsigned long grid = strtoul(at + 1, &end, 10);
+  const recsys_op *op = *base >= 0 ? &net->network.ops[*base] : NULL;
+  bool good = op != NULL && *end == '\0' && grid <= op->height && grid <= op->width && op->height == op->width;
+  return good ? (uint32_t)grid : 0;
+}
+
+/* Appends the operations of layer "name", the grid x grid means of `base`; -1: no memory. */
+static int32_t add_grid(recsys__net *net, const char *name, int32_t base, uint32_t grid) {
+  uint32_t side = net->network.ops[base].height, stride = side / grid;
+  int32_t x =
+      recsys__build_pool(net, RECSYS_OP_AVGPOOL, base, (recsys__window){side - (grid - 1) * stride, stride, 0, false});
+  x = recsys__build_name(net, recsys__build_flat(net, RECSYS_OP_FLATTEN, x), recsys__build_text(net, "%s", name));
+  return recsys__net_private(net)->failed == RECSYS_OK ? x : -1;
+}
+
 recsys_status recsys__net_layer(recsys__net *net, const char *name, uint32_t *op, recsys_error *error) {
   *op = 0;
-  int32_t found = name != NULL ? find(net, name) : -1;
+  int32_t base, found = name != NULL ? find(net, name) : -1;
+  uint32_t grid = name != NULL && found < 0 ? read_grid(net, name, &base) : 0;
+  if (grid > 0 && (found = add_grid(net, name, base, grid)) < 0)
+    return recsys__no_memory(error, "a layer");
   if (found >= 0) {
     *op = (uint32_t)found;
     return recsys__ok(error);

@@ -64,7 +64,7 @@ static recsys_status create_keys(recsys_store *store, int32_t kind, const char *
 
 recsys_status recsys_store_resolve(recsys_store *store, int32_t kind, const char *const *keys, size_t n, uint32_t flags,
                                    int64_t *ids, recsys_error *error) {
-  size_t missing = 0;
+  size_t missing = 0, first = 0;
   if (!store || (n && !ids))
     return store ? recsys__fail(error, RECSYS_EINVAL, 0, "ids is NULL") : no_store(error);
   if (kind != RECSYS_ITEMS && kind != RECSYS_USERS)
@@ -75,15 +75,19 @@ recsys_status recsys_store_resolve(recsys_store *store, int32_t kind, const char
   if (status)
     return status;
   const recsys__view *view = recsys__store_view(store);
-  for (size_t i = 0; i < n; i++)
-    missing += (ids[i] = recsys__view_resolve(view, kind, keys[i])) < 0;
+  for (size_t i = n; i-- > 0;)
+    if ((ids[i] = recsys__view_resolve(view, kind, keys[i])) < 0) {
+      missing++;
+      first = i;
+    }
   recsys__view_release(view);
   if (!missing)
     return recsys__ok(error);
   if (flags & RECSYS_RESOLVE_CREATE)
     status = create_keys(store, kind, keys, n, ids, error);
   else
-    return recsys__fail(error, RECSYS_EPARTIAL, (int32_t)missing, "%zu of %zu keys are not known", missing, n);
+    return recsys__fail(error, RECSYS_EPARTIAL, (int32_t)missing,
+                        "%zu of %zu keys are not known, the first is '%.100s'", missing, n, keys[first]);
   for (size_t i = 0; i < n && status; i++)
     ids[i] = -1;
   return status;

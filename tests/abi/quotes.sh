@@ -3,12 +3,16 @@
 set -eu
 cd "$1"
 status=0
-for page in README.md docs/guide.md; do
-  awk -v program=examples/first_list.c '
+quotes() {
+  awk -v program="examples/$2" '
     BEGIN { while ((getline line < program) > 0) want = want line "\n" }
     /^```c$/ { inside = 1; block = ""; next }
     /^```$/ { if (inside && block == want) found = 1; inside = 0; next }
     inside { block = block $0 "\n" }
-    END { exit !found }' "$page" || { echo "$page does not quote examples/first_list.c as it is"; status=1; }
+    END { exit !found }' "$1" || { echo "$1 does not quote examples/$2 as it is"; status=1; }
+}
+quotes README.md first_list.c
+for program in first_list.c embed.c similar.c recommend.c train.c; do
+  quotes docs/guide.md "$program"
 done
 exit $status

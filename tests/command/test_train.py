@@ -145,7 +145,7 @@ class Train(Case):
                           "--half")[0]
         self.assertIn("taught with 120 pictures", out)
         self.assertLess(os.path.getsize(self.path("mini.safetensors")), 2_000_000)
-        self.assertEqual(self.json("info", "--model", self.path("mini.safetensors"))["dim"], 256)
+        self.assertEqual(self.json("info", "--model", self.path("mini.safetensors"))["dim"], 1008)
 
 
 if __name__ == "__main__":

@@ -24,8 +24,8 @@ except ImportError as e:
 N, STEPS = 10, 3
 # architecture, layer, blocks, what the names of the moved weights begin with
 CASES = [
-    ("mini", "embedding", 100, ("",)),
-    ("mini", "embedding", 3, ("embedding", "narrow", "stage3.0")),
+    ("mini", "grid", 100, ("",)),
+    ("mini", "grid", 3, ("narrow", "stage3.1", "stage3.0")),
     ("resnet18", "avgpool", 1, ("layer4.1",)),
     ("squeezenet1_1", "avgpool", 2, ("features.11", "features.12")),
     ("googlenet", "avgpool", 2, ("inception_5a", "inception_5b")),

@@ -178,7 +178,7 @@ START_TEST(embeddings_of_the_papers) {
   } table[] = {{"vgg16", "fc1", 4096},           {"vgg16", "fc2", 4096},        {"vgg19", "flatten", 25088},
                {"vgg19", "avgpool", 512},        {"resnet50", "maxpool", 2048}, {"resnet50", "avgpool", 2048},
                {"googlenet", "avgpool", 1024},   {"alexnet", "fc2", 4096},      {"squeezenet1_1", "avgpool", 512},
-               {"zfnet", "fc2", 4096},           {"lenet5", "f6", 84},          {"mini", "embedding", 256},
+               {"zfnet", "fc2", 4096},           {"lenet5", "f6", 84},          {"mini", "grid", 1008},
                {"googlenet_bn", "avgpool", 1024}};
   for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
     recsys__net net = build(table[i].architecture, 0);
@@ -256,6 +256,38 @@ START_TEST(unknown_layer_lists_what_exists) {
 }
 END_TEST
 
+/* Windows of n - (G - 1) floor(n / G), floor(n / G) apart: the last one ends with the picture. */
+START_TEST(grids_of_a_layer) {
+  static const struct {
+    const char *layer;
+    uint32_t size, kernel, stride;
+  } table[] = {{"inception_4a@3", 512 * 9, 6, 4},
+               {"inception_4a@14", 512 * 196, 1, 1},
+               {"inception_3b@5", 480 * 25, 8, 5},
+               {"inception_5b@1", 1024, 7, 7},
+               {"inception_5b@2", 1024 * 4, 4, 3}};
+  static const char *const wrong[] = {"inception_5b@8", "inception_5b@0", "inception_5b@",   "inception_5b@2x", "@3",
+                                      "avgpool@1",      "nosuchlayer@2",  "inception_5b@+2", "inception_5b@-1"};
+  recsys__net net = build("googlenet", 1000);
+  uint32_t op, again;
+  recsys_error error;
+  for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+    ck_assert_int_eq(recsys__net_layer(&net, table[i].layer, &op, &error), RECSYS_OK);
+    const recsys_op *flat = &net.network.ops[op], *pool = &net.network.ops[flat->inputs[0]];
+    ck_assert_uint_eq(flat->kind, RECSYS_OP_FLATTEN);
+    ck_assert_uint_eq(recsys__op_size(flat), table[i].size);
+    ck_assert_uint_eq(pool->kind, RECSYS_OP_AVGPOOL);
+    ck_assert_uint_eq(pool->kernel_h, table[i].kernel);
+    ck_assert_uint_eq(pool->stride_w, table[i].stride);
+    ck_assert_int_eq(recsys__net_layer(&net, table[i].layer, &again, &error), RECSYS_OK);
+    ck_assert_uint_eq(op, again);
+  }
+  for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+    ck_assert_int_eq(recsys__net_layer(&net, wrong[i], &op, &error), RECSYS_ENOTFOUND);
+  recsys__net_free(&net);
+}
+END_TEST
+
 START_TEST(no_memory_leaves_nothing) {
   size_t countdown = 1;
   for (;; countdown++) {
@@ -288,6 +320,7 @@ int main(void) {
   tcase_add_test(tests, dense_layers_are_after_their_activation);
   tcase_add_test(tests, unknown_architecture_is_named);
   tcase_add_test(tests, unknown_layer_lists_what_exists);
+  tcase_add_test(tests, grids_of_a_layer);
   tcase_add_test(tests, no_memory_leaves_nothing);
   Suite *suite = suite_create("networks");
   suite_add_tcase(suite, tests);
