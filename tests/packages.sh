@@ -6,7 +6,7 @@
 recsys_build_packages="build-essential cmake ninja-build pkg-config libjpeg-dev libpng-dev libsqlite3-dev libjansson-dev libutf8proc-dev libcurl4-openssl-dev libhdf5-dev libtorch-dev"
 # Debian's Python packages are the references that some tests compare with.
 # shellcheck disable=SC2034
-recsys_test_packages="check python3 python3-numpy python3-pil python3-torch python3-torchvision python3-h5py"
+recsys_test_packages="check python3 python3-numpy python3-pil python3-torch python3-torchvision python3-h5py python3-venv golang-go"
 
 recsys_missing_packages() {
   for recsys_package in "$@"; do
