@@ -379,11 +379,12 @@ RECSYS_API recsys_status recsys_model_train(recsys_model *model, const char *pat
 
 /** Teaches a network what another one sees (knowledge distillation of embeddings): the weights of `model` up to its
  * embedding layer learn to give rows from which the teacher's rows of the same pictures follow, and the model file goes
- * to `path`. The loss is 1 - cosine between the teacher's row and a linear map of the student's, which is learned beside
- * it. Of a dense layer without an activation that map then becomes a part, so that its rows have the cosines of the
- * teacher's; rows of any other layer stay what the layer gives (a hint: Romero et al. 2015). All weights are trained from
- * what they are (recsys_model_create: at random); batch norms keep their running statistics, and so suit only a model
- * whose statistics are right already.
+ * to `path`. The loss is 1 - cosine between the teacher's row and a linear map of the student's, which is learned
+ * beside it. Of a dense layer without an activation that map then becomes a part, so that its rows have the cosines of
+ * the teacher's; rows of any other layer stay what the layer gives (a hint: Romero et al. 2015). Where both layers are
+ * grids of the same size (NAME@G), each place is compared by itself, after the mean over all of the teacher's places
+ * was taken off, and one map serves all places. All weights are trained from what they are (recsys_model_create: at
+ * random); batch norms keep their running statistics, and so suit only a model whose statistics are right already.
  *
  * Of the options, those of one split count: optimiser, schedule, epochs, batch (0: 64), learning_rate, momentum,
  * weight_decay, patience, validation, parts, seed, checkpoint, memory and cache (for the teacher's rows) and progress

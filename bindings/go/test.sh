@@ -1,6 +1,6 @@
 #!/bin/sh
-# go vet, and all tests with the race detector, against the library as it is installed; and that a library of another
-# version is refused with a sentence. Usage: test.sh CMAKE BUILD LIBDIR GO
+# go vet, and all tests with the race detector, of the package and of examples/go-service, against the library as it is
+# installed; and that a library of another version is refused with a sentence. Usage: test.sh CMAKE BUILD LIBDIR GO
 set -eu
 cmake=$1 build=$2 libdir=$3 go=$4
 cd "$(dirname "$0")"
@@ -10,9 +10,14 @@ trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
 # The installed file names the prefix of the build; here it lies elsewhere.
 sed "s|^prefix=.*|prefix=$work/prefix|" "$work/prefix/$libdir/pkgconfig/recsys.pc" > "$work/recsys.pc"
 export PKG_CONFIG_PATH="$work" LD_LIBRARY_PATH="$work/prefix/$libdir" GOFLAGS=-mod=mod GOCACHE="$build/go-cache" GOTOOLCHAIN=local
-[ -z "$("${go}fmt" -l .)" ] || { echo "not formatted: run gofmt -w bindings/go"; exit 1; }
-"$go" vet ./...
-"$go" test -race -count=1 ./...
+for module in . ../../examples/go-service; do
+  (
+    cd "$module"
+    [ -z "$("${go}fmt" -l .)" ] || { echo "not formatted: run gofmt -w in $module"; exit 1; }
+    "$go" vet ./...
+    "$go" test -race -count=1 ./...
+  )
+done
 
 mkdir "$work/other"
 sed 's/#define RECSYS_VERSION_MAJOR .*/#define RECSYS_VERSION_MAJOR 7/' "$work/prefix/include/recsys.h" > "$work/other/recsys.h"

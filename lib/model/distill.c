@@ -7,7 +7,7 @@
 #include "base/matrix.h"
 #include "base/memory.h"
 #include "base/thread.h"
-#include "model/training.h"
+#include "model/places.h"
 
 /* -- what is given */
 
@@ -31,7 +31,7 @@ static recsys_status check_arguments(recsys_model *model, recsys_model *teacher,
 
 /* -- training */
 
-static void start_fit(recsys__training *t, recsys__picture_source *source) {
+static void start_fit(recsys__training *t, recsys__picture_source *source, recsys__places *places) {
   const recsys_train_options *o = &t->options;
   t->phase = 0;
   t->net_head.threads = t->model->threads;
@@ -51,6 +51,7 @@ static void start_fit(recsys__training *t, recsys__picture_source *source) {
                              .training_count = t->training_count,
                              .validation_count = t->validation_count,
                              .user = t};
+  recsys__places_wrap(places, &t->fit);
 }
 
 /* Of a dense layer without an activation the map becomes a part, so that its rows have the teacher's cosines.
@@ -95,7 +96,8 @@ static recsys_status fold_map(recsys__training *t, recsys__net *net, uint32_t op
                              "the map to the teacher's rows has become singular: use a lower learning rate");
 }
 
-static recsys_status learn(recsys__training *t, recsys__net *net, uint32_t op, recsys_error *error) {
+static recsys_status learn(recsys__training *t, recsys__net *net, uint32_t op, recsys__places *places,
+                           recsys_error *error) {
   recsys__picture_source source = {.model = t->model, .images = t->images, .seed = t->options.seed};
   uint32_t found;
   uint8_t *trained = recsys__alloc(net->network.weight_count, 1);
@@ -104,7 +106,7 @@ static recsys_status learn(recsys__training *t, recsys__net *net, uint32_t op, r
   if (status == RECSYS_OK)
     status = recsys__pictures_open(&source, net, op, trained, t->options.batch, error);
   if (status == RECSYS_OK) {
-    start_fit(t, &source);
+    start_fit(t, &source, places);
     status = recsys__epochs_run(t, error);
     recsys__pictures_close(&source);
   }
@@ -116,6 +118,7 @@ static recsys_status distill(recsys__training *t, recsys_error *error) {
   recsys__net net = {0}, whole = {0}; /* without what stands above the embedding */
   recsys_model result = {
       .info = t->model->info, .no_top = t->model->no_top, .half = (t->options.flags & RECSYS_TRAIN_HALF) != 0};
+  recsys__places places = {0};
   uint32_t op;
   recsys_status status = recsys__model_read_again(t->model, &net, error);
   if (status == RECSYS_OK)
@@ -130,12 +133,15 @@ static recsys_status distill(recsys__training *t, recsys_error *error) {
   if (status == RECSYS_OK && t->training_count == 0)
     status = recsys__fail(error, RECSYS_EINVAL, 0, "no picture is in the part that trains (0)");
   if (status == RECSYS_OK)
-    status = recsys__head_init(&t->net_head, (size_t)t->model->info.dim, 0, t->dim, true, t->options.batch, true,
-                               t->options.seed, error);
+    status = recsys__places_open(&places, t, error);
+  /* A bias only where the mean is taken off: else the map becomes a part of the layer, which has its own. */
+  if (status == RECSYS_OK)
+    status = recsys__head_init(&t->net_head, places.inputs, 0, places.outputs, places.count == 1,
+                               t->options.batch * places.count, true, t->options.seed, error);
   if (status == RECSYS_OK)
     status = recsys__epochs_begin(t, error);
   if (status == RECSYS_OK)
-    status = learn(t, &net, op, error);
+    status = learn(t, &net, op, &places, error);
   result.info.trained = 1;
   result.info.classes = 0;
   if (status == RECSYS_OK)
@@ -148,6 +154,7 @@ static recsys_status distill(recsys__training *t, recsys_error *error) {
   if (status == RECSYS_OK)
     unlink(t->epoch_path);
   recsys__net_free(&net);
+  recsys__places_close(&places);
   return status;
 }
 

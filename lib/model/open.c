@@ -172,6 +172,8 @@ static recsys_status finish(recsys_model *model, recsys__net *net, recsys_error 
   recsys__net_free(&folded);
   if (status == RECSYS_OK)
     status = recsys__model_build(model, &model->net, error);
+  if (status == RECSYS_OK) /* a layer NAME@G is made here */
+    status = recsys__net_layer(&model->net, model->info.layer, &outputs[0], error);
   if (status == RECSYS_OK)
     recsys__log_write(&model->log, RECSYS_LOG_INFO, "%s runs on %s in %s (%s)", model->info.architecture,
                       recsys__loaded_info(model->loaded)->device,

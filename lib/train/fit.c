@@ -22,13 +22,18 @@ size_t recsys__fit_parameters(const recsys__fitting *fit, recsys__parameter **li
   return n;
 }
 
+/* Rows of the head for n examples. */
+static size_t rows_of(const recsys__fitting *fit, size_t n) {
+  return fit->places > 1 ? n * fit->places : n;
+}
+
 static size_t term_count(const recsys__fitting *fit) {
   return fit->targets.labels ? recsys__loss_terms(fit->targets.labels) : 1;
 }
 
 /* -- rows to be reproduced: 1 - cosine */
 
-/* Adds the losses of n examples; gradient NULL, or the derivative of their mean. */
+/* Adds the losses of n rows; gradient NULL, or the derivative of their mean. */
 static void follow_rows(const float *target, size_t width, size_t n, const float *out, float *gradient,
                         recsys__loss_term *term) {
   for (size_t i = 0; i < n; i++, out += width, target += width, gradient += gradient ? width : 0) {
@@ -59,12 +64,12 @@ static recsys_status find_losses(const recsys__fitting *fit, const uint32_t *exa
     recsys__loss_add(t->labels, t->weights, examples, n, head->logits, terms);
   if (t->labels)
     return RECSYS_OK;
-  float *rows = recsys__alloc(n, head->outputs * sizeof *rows);
+  float *rows = recsys__alloc(rows_of(fit, n), head->outputs * sizeof *rows);
   recsys_status status = rows ? t->read(t->context, examples, n, rows, error) : recsys__no_memory(error, "target rows");
   if (status == RECSYS_OK && gradient)
     terms[0] = (recsys__loss_term){0, 0};
   if (status == RECSYS_OK)
-    follow_rows(rows, head->outputs, n, head->logits, gradient ? head->gradient : NULL, terms);
+    follow_rows(rows, head->outputs, rows_of(fit, n), head->logits, gradient ? head->gradient : NULL, terms);
   recsys__free(rows);
   return status;
 }
@@ -79,12 +84,12 @@ static recsys_status step_on(recsys__fitting *fit, const float *rows, const uint
                              double rate, recsys__loss_term *terms, recsys_error *error) {
   recsys__parameter *all[ALL_PARAMETERS];
   size_t count = recsys__fit_parameters(fit, all, ALL_PARAMETERS);
-  if (!recsys__head_forward(fit->head, rows, n, true, draw))
+  if (!recsys__head_forward(fit->head, rows, rows_of(fit, n), true, draw))
     return no_product(error);
   recsys_status status = find_losses(fit, examples, n, true, terms, error);
   if (status != RECSYS_OK)
     return status;
-  if (!recsys__head_backward(fit->head, rows, n))
+  if (!recsys__head_backward(fit->head, rows, rows_of(fit, n)))
     return no_product(error);
   if (fit->features.learn) {
     status = fit->features.learn(fit->features.context, fit->head->outer, n, error);
@@ -97,7 +102,7 @@ static recsys_status step_on(recsys__fitting *fit, const float *rows, const uint
 
 recsys_status recsys__fit_step(recsys__fitting *fit, const uint32_t *examples, size_t n, uint64_t epoch, size_t first,
                                double rate, recsys__loss_term *terms, recsys_error *error) {
-  float *rows = recsys__alloc(n, fit->head->inputs * sizeof *rows);
+  float *rows = recsys__alloc(rows_of(fit, n), fit->head->inputs * sizeof *rows);
   if (rows == NULL)
     return recsys__no_memory(error, "a batch of features");
   recsys_status status = fit->features.read(fit->features.context, examples, n, true, epoch, first, rows, error);
@@ -112,12 +117,12 @@ static recsys_status evaluate(const recsys__fitting *fit, const uint32_t *exampl
                               recsys_status (*each)(const recsys__fitting *fit, const uint32_t *batch, size_t first,
                                                     size_t count, void *context, recsys_error *error),
                               void *context, recsys_error *error) {
-  float *rows = recsys__alloc(fit->batch, fit->head->inputs * sizeof *rows);
+  float *rows = recsys__alloc(rows_of(fit, fit->batch), fit->head->inputs * sizeof *rows);
   recsys_status status = rows ? RECSYS_OK : recsys__no_memory(error, "a batch of features");
   for (size_t at = 0; status == RECSYS_OK && at < n; at += fit->batch) {
     size_t count = n - at < fit->batch ? n - at : fit->batch;
     status = fit->features.read(fit->features.context, examples + at, count, false, 0, at, rows, error);
-    if (status == RECSYS_OK && !recsys__head_forward(fit->head, rows, count, false, 0))
+    if (status == RECSYS_OK && !recsys__head_forward(fit->head, rows, rows_of(fit, count), false, 0))
       status = no_product(error);
     if (status == RECSYS_OK)
       status = each(fit, examples + at, at, count, context, error);

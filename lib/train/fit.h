@@ -21,11 +21,11 @@ typedef struct recsys__features {
   size_t parameter_count;
 } recsys__features;
 
-/* What is to be learned: labels, or rows to be reproduced up to their length (1 - cosine, mean over examples). */
+/* What is to be learned: labels, or rows to be reproduced up to their length (1 - cosine, mean over rows). */
 typedef struct recsys__targets {
   const recsys__labels *labels;
   const float *weights; /* of labels */
-  /* labels NULL: rows of n examples, head->outputs floats each, none of them zero. */
+  /* labels NULL: rows of n examples, head->outputs floats each. */
   recsys_status (*read)(void *context, const uint32_t *examples, size_t n, float *rows, recsys_error *error);
   void *context;
 } recsys__targets;
@@ -45,7 +45,8 @@ typedef struct recsys__fitting {
   uint32_t threads, epochs, patience; /* patience 0: all epochs */
   uint32_t schedule;                  /* RECSYS_SCHEDULE_... */
   size_t batch;
-  double rate; /* the learning rate at its highest */
+  size_t places; /* rows of the head for one example, which features and targets give one after the other; 0: 1 */
+  double rate;   /* the learning rate at its highest */
   uint64_t seed;
   recsys__optimiser optimiser;
   recsys__head *head;

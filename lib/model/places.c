@@ -1,0 +1,109 @@
+/* Between rows of C x P floats, as layers give them, and P rows of C. */
+#include "model/places.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+
+/* Places of the model's layer, where that is a grid; else 1. */
+static size_t places_of(recsys_model *model) {
+  uint32_t op;
+  if (recsys__net_layer(&model->net, model->info.layer, &op, NULL) != RECSYS_OK)
+    return 1;
+  const recsys_op *flat = &model->net.network.ops[op];
+  if (flat->kind != RECSYS_OP_FLATTEN || flat->inputs[0] < 0)
+    return 1;
+  const recsys_op *grid = &model->net.network.ops[flat->inputs[0]];
+  return (size_t)grid->height * grid->width;
+}
+
+/* Pictures of channels x places become rows of channels, and the other way. */
+static void to_rows(const float *pictures, size_t n, size_t channels, size_t places, float *rows) {
+  for (size_t i = 0; i < n; i++)
+    for (size_t p = 0; p < places; p++)
+      for (size_t c = 0; c < channels; c++)
+        *rows++ = pictures[(i * channels + c) * places + p];
+}
+
+static void from_rows(const float *rows, size_t n, size_t channels, size_t places, float *pictures) {
+  for (size_t i = 0; i < n; i++)
+    for (size_t p = 0; p < places; p++)
+      for (size_t c = 0; c < channels; c++)
+        pictures[(i * channels + c) * places + p] = *rows++;
+}
+
+/* Over the pictures that train. */
+static recsys_status find_mean(recsys__places *p, recsys__training *t, recsys_error *error) {
+  double *sum = recsys__calloc(p->outputs, sizeof *sum);
+  recsys_status status = sum ? RECSYS_OK : recsys__no_memory(error, "the mean of the teacher's places");
+  for (size_t i = 0; status == RECSYS_OK && i < t->training_count; i++) {
+    status = recsys__training_rows(t, &t->order[i], 1, p->room, error);
+    for (size_t k = 0; k < p->outputs * p->count; k++)
+      sum[k / p->count] += p->room[k];
+  }
+  for (size_t c = 0; status == RECSYS_OK && c < p->outputs; c++)
+    p->mean[c] = (float)(sum[c] / (double)(t->training_count * p->count));
+  recsys__free(sum);
+  return status;
+}
+
+recsys_status recsys__places_open(recsys__places *p, recsys__training *t, recsys_error *error) {
+  size_t own = places_of(t->model), theirs = places_of(t->seer);
+  *p = (recsys__places){.count = 1, .inputs = (size_t)t->model->info.dim, .outputs = t->dim};
+  if (own != theirs || own == 1)
+    return RECSYS_OK;
+  size_t widest = p->inputs > p->outputs ? p->inputs : p->outputs;
+  p->count = own;
+  p->inputs /= own;
+  p->outputs /= own;
+  p->mean = recsys__alloc(p->outputs, sizeof *p->mean);
+  p->room = recsys__alloc(t->options.batch, widest * sizeof *p->room);
+  if (p->mean == NULL || p->room == NULL)
+    return recsys__no_memory(error, "a batch of places");
+  return find_mean(p, t, error);
+}
+
+void recsys__places_close(recsys__places *p) {
+  recsys__free(p->mean);
+  recsys__free(p->room);
+  *p = (recsys__places){0};
+}
+
+static recsys_status read_features(void *context, const uint32_t *examples, size_t n, bool learning, uint64_t epoch,
+                                   size_t first, float *rows, recsys_error *error) {
+  const recsys__places *p = context;
+  recsys_status status = p->features.read(p->features.context, examples, n, learning, epoch, first, p->room, error);
+  if (status == RECSYS_OK)
+    to_rows(p->room, n, p->inputs, p->count, rows);
+  return status;
+}
+
+static recsys_status learn_features(void *context, const float *gradient, size_t n, recsys_error *error) {
+  const recsys__places *p = context;
+  from_rows(gradient, n, p->inputs, p->count, p->room);
+  return p->features.learn(p->features.context, p->room, n, error);
+}
+
+static recsys_status read_targets(void *context, const uint32_t *examples, size_t n, float *rows, recsys_error *error) {
+  const recsys__places *p = context;
+  recsys_status status = p->targets.read(p->targets.context, examples, n, p->room, error);
+  if (status != RECSYS_OK)
+    return status;
+  to_rows(p->room, n, p->outputs, p->count, rows);
+  for (size_t i = 0; i < n * p->count; i++)
+    for (size_t c = 0; c < p->outputs; c++)
+      rows[i * p->outputs + c] -= p->mean[c];
+  return RECSYS_OK;
+}
+
+void recsys__places_wrap(recsys__places *p, recsys__fitting *fit) {
+  if (p->count == 1)
+    return;
+  fit->places = p->count;
+  p->features = fit->features;
+  p->targets = fit->targets;
+  fit->features.context = fit->targets.context = p;
+  fit->features.read = read_features;
+  fit->features.learn = learn_features;
+  fit->targets.read = read_targets;
+}
