@@ -51,7 +51,7 @@ static void start_fit(recsys__training *t, recsys__picture_source *source, recsy
                              .training_count = t->training_count,
                              .validation_count = t->validation_count,
                              .user = t};
-  recsys__places_wrap(places, &t->fit);
+  recsys__places_wrap(places, source, &t->fit);
 }
 
 /* Of a dense layer without an activation the map becomes a part, so that its rows have the teacher's cosines.

@@ -49,7 +49,7 @@ recsys_status recsys__training_stage_two(recsys__training *t, recsys__net *base,
   recsys__picture_source source = {.model = t->model,
                                    .images = t->images,
                                    .seed = t->options.seed,
-                                   .vary = true,
+                                   .vary = RECSYS__VARY_CROP,
                                    .mean = t->mean,
                                    .scale = t->scale};
   uint32_t op = 0, found = 0;

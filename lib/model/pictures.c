@@ -9,10 +9,16 @@
 /* The same variation for the same epoch and place in it, whoever asks. */
 static recsys__variation draw(const recsys__picture_source *s, size_t at) {
   recsys__random random;
-  recsys__random_seed(&random, s->seed, (s->epoch << 32) + s->first + at + 1);
+  recsys__random_seed(&random, s->seed, (s->epoch << 32) + at + 1);
   recsys__variation v = {.down = recsys__random_unit(&random), .across = recsys__random_unit(&random)};
   v.mirrored = recsys__random_u32(&random) >> 31;
+  if (s->vary == RECSYS__VARY_MIRROR)
+    v.down = v.across = 0.5;
   return v;
+}
+
+bool recsys__pictures_mirrored(const recsys__picture_source *s, size_t at) {
+  return s->learning && s->vary != RECSYS__VARY_NOTHING && draw(s, s->began + at).mirrored;
 }
 
 static void load_one(void *context, size_t part) {
@@ -22,8 +28,8 @@ static void load_one(void *context, size_t part) {
   recsys__pixels pixels = {0};
   recsys_error *error = &s->errors[part];
   recsys_status status = recsys__image_load(&pixels, &s->images[s->examples[part]], &s->model->limits, error);
-  recsys__variation v = draw(s, part);
-  if (status == RECSYS_OK && s->learning && s->vary)
+  recsys__variation v = draw(s, s->first + part);
+  if (status == RECSYS_OK && s->learning && s->vary != RECSYS__VARY_NOTHING)
     status = recsys__recipe_vary(s->model->recipe, &pixels, network->height, network->width, &v, s->input + part * size,
                                  error);
   else if (status == RECSYS_OK)
@@ -48,6 +54,7 @@ static recsys_status read_rows(void *context, const uint32_t *examples, size_t n
   recsys__picture_source *s = context;
   s->learning = learning;
   s->epoch = epoch;
+  s->began = first;
   for (size_t at = 0; at < n; at += s->room) {
     size_t count = n - at < s->room ? n - at : s->room;
     s->examples = examples + at;

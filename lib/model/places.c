@@ -5,8 +5,8 @@
 
 #include "base/memory.h"
 
-/* Places of the model's layer, where that is a grid; else 1. */
-static size_t places_of(recsys_model *model) {
+/* The side of the grid that the model's layer is; 1: it is none. */
+static size_t side_of(recsys_model *model) {
   uint32_t op;
   if (recsys__net_layer(&model->net, model->info.layer, &op, NULL) != RECSYS_OK)
     return 1;
@@ -14,22 +14,22 @@ static size_t places_of(recsys_model *model) {
   if (flat->kind != RECSYS_OP_FLATTEN || flat->inputs[0] < 0)
     return 1;
   const recsys_op *grid = &model->net.network.ops[flat->inputs[0]];
-  return (size_t)grid->height * grid->width;
+  return grid->height == grid->width && grid->height > 1 ? grid->height : 1;
 }
 
-/* Pictures of channels x places become rows of channels, and the other way. */
-static void to_rows(const float *pictures, size_t n, size_t channels, size_t places, float *rows) {
-  for (size_t i = 0; i < n; i++)
-    for (size_t p = 0; p < places; p++)
+/* A picture of channels x places becomes rows of channels, place by place; side: of the grid, from right to left where
+ * it is mirrored. */
+static void to_rows(const float *picture, size_t channels, size_t side, bool mirrored, float *rows) {
+  for (size_t y = 0; y < side; y++)
+    for (size_t x = 0; x < side; x++)
       for (size_t c = 0; c < channels; c++)
-        *rows++ = pictures[(i * channels + c) * places + p];
+        *rows++ = picture[(c * side + y) * side + (mirrored ? side - 1 - x : x)];
 }
 
-static void from_rows(const float *rows, size_t n, size_t channels, size_t places, float *pictures) {
-  for (size_t i = 0; i < n; i++)
-    for (size_t p = 0; p < places; p++)
-      for (size_t c = 0; c < channels; c++)
-        pictures[(i * channels + c) * places + p] = *rows++;
+static void from_rows(const float *rows, size_t channels, size_t side, float *picture) {
+  for (size_t p = 0; p < side * side; p++)
+    for (size_t c = 0; c < channels; c++)
+      picture[c * side * side + p] = *rows++;
 }
 
 /* Over the pictures that train. */
@@ -48,14 +48,15 @@ static recsys_status find_mean(recsys__places *p, recsys__training *t, recsys_er
 }
 
 recsys_status recsys__places_open(recsys__places *p, recsys__training *t, recsys_error *error) {
-  size_t own = places_of(t->model), theirs = places_of(t->seer);
-  *p = (recsys__places){.count = 1, .inputs = (size_t)t->model->info.dim, .outputs = t->dim};
+  size_t own = side_of(t->model), theirs = side_of(t->seer);
+  *p = (recsys__places){.side = 1, .count = 1, .inputs = (size_t)t->model->info.dim, .outputs = t->dim};
   if (own != theirs || own == 1)
     return RECSYS_OK;
   size_t widest = p->inputs > p->outputs ? p->inputs : p->outputs;
-  p->count = own;
-  p->inputs /= own;
-  p->outputs /= own;
+  p->side = own;
+  p->count = own * own;
+  p->inputs /= p->count;
+  p->outputs /= p->count;
   p->mean = recsys__alloc(p->outputs, sizeof *p->mean);
   p->room = recsys__alloc(t->options.batch, widest * sizeof *p->room);
   if (p->mean == NULL || p->room == NULL)
@@ -73,14 +74,17 @@ static recsys_status read_features(void *context, const uint32_t *examples, size
                                    size_t first, float *rows, recsys_error *error) {
   const recsys__places *p = context;
   recsys_status status = p->features.read(p->features.context, examples, n, learning, epoch, first, p->room, error);
-  if (status == RECSYS_OK)
-    to_rows(p->room, n, p->inputs, p->count, rows);
+  size_t width = p->inputs * p->count;
+  for (size_t i = 0; status == RECSYS_OK && i < n; i++)
+    to_rows(p->room + i * width, p->inputs, p->side, false, rows + i * width);
   return status;
 }
 
 static recsys_status learn_features(void *context, const float *gradient, size_t n, recsys_error *error) {
   const recsys__places *p = context;
-  from_rows(gradient, n, p->inputs, p->count, p->room);
+  size_t width = p->inputs * p->count;
+  for (size_t i = 0; i < n; i++)
+    from_rows(gradient + i * width, p->inputs, p->side, p->room + i * width);
   return p->features.learn(p->features.context, p->room, n, error);
 }
 
@@ -89,16 +93,20 @@ static recsys_status read_targets(void *context, const uint32_t *examples, size_
   recsys_status status = p->targets.read(p->targets.context, examples, n, p->room, error);
   if (status != RECSYS_OK)
     return status;
-  to_rows(p->room, n, p->outputs, p->count, rows);
+  size_t width = p->outputs * p->count;
+  for (size_t i = 0; i < n; i++)
+    to_rows(p->room + i * width, p->outputs, p->side, recsys__pictures_mirrored(p->source, i), rows + i * width);
   for (size_t i = 0; i < n * p->count; i++)
     for (size_t c = 0; c < p->outputs; c++)
       rows[i * p->outputs + c] -= p->mean[c];
   return RECSYS_OK;
 }
 
-void recsys__places_wrap(recsys__places *p, recsys__fitting *fit) {
+void recsys__places_wrap(recsys__places *p, recsys__picture_source *source, recsys__fitting *fit) {
   if (p->count == 1)
     return;
+  source->vary = RECSYS__VARY_MIRROR;
+  p->source = source;
   fit->places = p->count;
   p->features = fit->features;
   p->targets = fit->targets;

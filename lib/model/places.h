@@ -9,10 +9,11 @@
 #include "model/training.h"
 
 typedef struct recsys__places {
-  size_t count;           /* places; 1: rows as they are */
+  size_t side, count;     /* of the grid, and its places; 1: rows as they are */
   size_t inputs, outputs; /* floats of a place: the student's, the teacher's */
   float *mean;            /* of the teacher's places; NULL: none is taken off */
   float *room;            /* a batch as it comes: channels x places */
+  const recsys__picture_source *source;
   recsys__features features;
   recsys__targets targets;
 } recsys__places;
@@ -20,7 +21,8 @@ typedef struct recsys__places {
 /* Of t->model and its teacher t->seer. */
 recsys_status recsys__places_open(recsys__places *p, recsys__training *t, recsys_error *error);
 void recsys__places_close(recsys__places *p);
-/* Makes the fit's features and targets go place by place. p lives as long as the fit. */
-void recsys__places_wrap(recsys__places *p, recsys__fitting *fit);
+/* Makes the fit's features and targets go place by place, with pictures mirrored at random: the teacher's places are
+ * then taken from the other side. p lives as long as the fit. */
+void recsys__places_wrap(recsys__places *p, recsys__picture_source *source, recsys__fitting *fit);
 
 #endif

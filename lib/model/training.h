@@ -88,6 +88,10 @@ recsys_status recsys__training_keep_scores(recsys__training *t, recsys_error *er
 
 /* -- pictures.c: pictures as the input of a network under training */
 
+/* What is done to pictures that are learned from: nothing; half of them, drawn anew in every epoch, are mirrored; or
+ * they are also cropped anywhere within the recipe's margin. */
+typedef enum recsys__vary { RECSYS__VARY_NOTHING, RECSYS__VARY_MIRROR, RECSYS__VARY_CROP } recsys__vary;
+
 typedef struct recsys__picture_source {
   const recsys_model *model; /* whose recipe and limits apply */
   const recsys_image *images;
@@ -95,7 +99,7 @@ typedef struct recsys__picture_source {
   const recsys__net *net;
   size_t room, dim; /* pictures of a batch; floats of a row */
   uint64_t seed;
-  bool vary;
+  recsys__vary vary;
   float *input, *outer; /* a batch of pictures; the derivative towards the raw rows */
   recsys_status *statuses;
   recsys_error *errors;
@@ -105,7 +109,7 @@ typedef struct recsys__picture_source {
   const float *mean, *scale; /* rows are standardised by these; NULL: as they are */
   /* The batch under way. */
   const uint32_t *examples;
-  size_t first;
+  size_t began, first; /* where in the epoch's order the batch and the part of it under way begin */
   uint64_t epoch;
   bool learning;
 } recsys__picture_source;
@@ -114,6 +118,8 @@ typedef struct recsys__picture_source {
 recsys_status recsys__pictures_open(recsys__picture_source *s, recsys__net *net, uint32_t op, const uint8_t *trained,
                                     size_t room, recsys_error *error);
 void recsys__pictures_close(recsys__picture_source *s);
+/* Was the at-th picture of the batch that was read last mirrored? */
+bool recsys__pictures_mirrored(const recsys__picture_source *s, size_t at);
 /* What a fit needs. */
 recsys__features recsys__pictures_features(recsys__picture_source *s);
 

@@ -1,6 +1,6 @@
 """Heads against logistic regression: product photographs, features of GoogLeNet, five stratified folds with byte-equal
 pictures in one fold. Both learn from four fifths (the head stops by a fifth of these; HEAD_OPTIONS adds options to
-recsys train; C of the regression, on standardised features, is chosen by three inner folds) and are measured on the
+recsys train, HEADS_CACHE keeps the features; C of the regression, on standardised features, is chosen by three inner folds) and are measured on the
 rest: macro-F1 over the labels that occur there. HEADS_ONLY=1 leaves the regression out.
 
     heads.py RECSYS DATA [FIELD...]        needs NumPy and scikit-learn; DATA as in docs/results.md
@@ -56,7 +56,7 @@ def main():
         lines = [line for line in csv.DictReader(file) if os.path.exists(f"{images}/{line['id']}.jpg")]
     keys = [digest(f"{images}/{line['id']}.jpg") for line in lines]
     with tempfile.TemporaryDirectory() as folder:
-        cache = folder + "/cache"
+        cache = os.environ.get("HEADS_CACHE", folder + "/cache")
 
         def run(*words):
             done = subprocess.run([recsys, *words, "--precision", "float32", "--progress", "none", "--json"],
