@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int stop(const recsys_error *error) {
-  fprintf(stderr, "embed: %s\n", error->message);
-  return 1;
+static _Noreturn void stop(const char *message) {
+  fprintf(stderr, "embed: %s\n", message);
+  exit(1);
 }
 
 static int tell(void *user, const char *phase, uint64_t done, uint64_t total) {
@@ -27,19 +27,19 @@ int main(int argc, char **argv) {
   const char **files = (const char **)argv + 3;
   if (recsys_model_open(&model, argv[1], NULL, &error) || recsys_model_get_info(model, &info, &error) ||
       recsys_store_open(&store, argv[2], NULL, &error))
-    return stop(&error);
+    stop(error.message);
 
   recsys_image *images = calloc(n, sizeof *images);
   float *rows = calloc(n * info.dim, sizeof *rows);
   recsys_status *statuses = calloc(n, sizeof *statuses);
   if (!images || !rows || !statuses)
-    return fprintf(stderr, "embed: no memory\n"), 1;
+    stop("no memory");
   for (size_t i = 0; i < n; i++)
     images[i] = (recsys_image){.kind = RECSYS_IMAGE_FILE, .path = files[i]};
   recsys_embed_options options = {.struct_size = sizeof options, .progress = tell};
   recsys_status status = recsys_model_embed(model, images, n, &options, rows, statuses, &error);
   if (status && status != RECSYS_EPARTIAL)
-    return stop(&error);
+    stop(error.message);
 
   for (size_t i = 0; i < n; i++) {
     const char *name = strrchr(files[i], '/') ? strrchr(files[i], '/') + 1 : files[i];
@@ -51,7 +51,7 @@ int main(int argc, char **argv) {
     if (recsys_store_resolve(store, RECSYS_ITEMS, &name, 1, RECSYS_RESOLVE_CREATE, &item, &error) ||
         recsys_store_put_embeddings(store, info.fingerprint, (uint32_t)info.dim, &item, NULL, rows + i * info.dim, 1,
                                     &error))
-      return stop(&error);
+      stop(error.message);
     stored++;
   }
   printf("%zu of %zu pictures are in %s, %llu floats each\n", stored, n, argv[2], (unsigned long long)info.dim);

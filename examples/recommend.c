@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static int stop(const recsys_error *error) {
-  fprintf(stderr, "recommend: %s\n", error->message);
-  return 1;
+static _Noreturn void stop(const char *message) {
+  fprintf(stderr, "recommend: %s\n", message);
+  exit(1);
 }
 
 static const char *name_of(recsys_store *store, int64_t item, char buffer[256]) {
@@ -24,11 +24,11 @@ int main(int argc, char **argv) {
   size_t n = (size_t)argc - 3;
   int64_t *history = calloc(n, sizeof *history), ids[10];
   if (!history)
-    return fprintf(stderr, "recommend: no memory\n"), 1;
+    stop("no memory");
   if (recsys_store_open(&store, argv[1], &how, &error) ||
       recsys_store_resolve(store, RECSYS_ITEMS, (const char *const *)argv + 3, n, 0, history, &error) ||
       recsys_ranker_create(&ranker, store, argv[2], NULL, &error) || recsys_ranker_fit(ranker, NULL, &error))
-    return stop(&error);
+    stop(error.message);
 
   uint64_t offsets[2] = {0, n}; /* one history */
   double scores[10];
@@ -36,7 +36,7 @@ int main(int argc, char **argv) {
   recsys_status status;
   if (recsys_ranker_recommend_from(ranker, offsets, history, NULL, NULL, 1, 10, NULL, ids, scores, &count, &status,
                                    &error))
-    return stop(&error);
+    stop(error.message);
   if (status == RECSYS_NOTE_FALLBACK_POPULAR)
     printf("some of these are only popular:\n");
   for (uint32_t i = 0; i < count; i++) {

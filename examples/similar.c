@@ -1,10 +1,11 @@
 /* similar STORE KEY [FIELD VALUE]: the ten items most like this one, of those only whose FIELD is VALUE. */
 #include <recsys.h>
 #include <stdio.h>
+#include <stdlib.h>
 
-static int stop(const recsys_error *error) {
-  fprintf(stderr, "similar: %s\n", error->message);
-  return 1;
+static _Noreturn void stop(const char *message) {
+  fprintf(stderr, "similar: %s\n", message);
+  exit(1);
 }
 
 int main(int argc, char **argv) {
@@ -17,7 +18,7 @@ int main(int argc, char **argv) {
   int64_t item, ids[10];
   if (recsys_store_open(&store, argv[1], &how, &error) ||
       recsys_store_resolve(store, RECSYS_ITEMS, &key, 1, 0, &item, &error))
-    return stop(&error);
+    stop(error.message);
 
   const char *value = argc == 5 ? argv[4] : NULL;
   recsys_clause clause = {
@@ -27,11 +28,11 @@ int main(int argc, char **argv) {
   double scores[10];
   uint32_t count;
   if (recsys_store_similar(store, &item, 1, 10, &options, ids, scores, &count, NULL, &error))
-    return stop(&error);
+    stop(error.message);
   for (uint32_t i = 0; i < count; i++) {
     char name[256];
     if (recsys_store_get_key(store, RECSYS_ITEMS, ids[i], name, sizeof name, NULL, &error))
-      return stop(&error);
+      stop(error.message);
     printf("%6.3f  %s\n", scores[i], name);
   }
   recsys_store_close(store);

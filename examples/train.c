@@ -6,9 +6,9 @@
 
 enum { MOST_LABELS = 50 };
 
-static int stop(const recsys_error *error) {
-  fprintf(stderr, "train: %s\n", error->message);
-  return 1;
+static _Noreturn void stop(const char *message) {
+  fprintf(stderr, "train: %s\n", message);
+  exit(1);
 }
 
 static int tell(void *user, const recsys_train_progress *now) {
@@ -23,22 +23,24 @@ int main(int argc, char **argv) {
   recsys_error error = {0};
   recsys_model *model = NULL;
   recsys_label labels[MOST_LABELS];
-  size_t n = argc > 4 ? (size_t)argc - 4 : 0, count = 0;
-  size_t *label_of = calloc(n + 1, sizeof *label_of);
-  recsys_image *images = calloc(n + 1, sizeof *images);
-  int8_t *matrix = calloc(n + 1, MOST_LABELS);
-  if (n == 0 || !label_of || !images || !matrix)
+  if (argc < 5)
     return fprintf(stderr, "usage: train MODEL OUT FIELD LABEL=PICTURE...\n"), 2;
+  size_t n = (size_t)argc - 4, count = 0;
+  size_t *label_of = calloc(n, sizeof *label_of);
+  recsys_image *images = calloc(n, sizeof *images);
+  int8_t *matrix = calloc(n, MOST_LABELS);
+  if (!label_of || !images || !matrix)
+    stop("no memory");
   for (size_t i = 0; i < n; i++) {
     char *value = argv[i + 4], *path = strchr(value, '=');
     if (!path)
-      return fprintf(stderr, "train: %s has no =\n", value), 2;
+      stop("every picture is LABEL=PICTURE");
     *path++ = '\0';
     images[i] = (recsys_image){.kind = RECSYS_IMAGE_FILE, .path = path};
     while (label_of[i] < count && strcmp(labels[label_of[i]].value, value) != 0)
       label_of[i]++;
     if (label_of[i] == MOST_LABELS)
-      return fprintf(stderr, "train: more than %d labels\n", MOST_LABELS), 2;
+      stop("too many labels");
     if (label_of[i] == count)
       labels[count++] = (recsys_label){.field = argv[3], .value = value, .exclusive = 1};
   }
@@ -48,12 +50,14 @@ int main(int argc, char **argv) {
   recsys_train_options how = {
       .struct_size = sizeof how, .optimiser = RECSYS_OPTIMISER_ADAMW, .seed = 1, .progress = tell};
   recsys_label_metrics *metrics = calloc(count + 2, sizeof *metrics);
-  if (!metrics || recsys_model_open(&model, argv[1], NULL, &error) ||
+  if (!metrics)
+    stop("no memory");
+  if (recsys_model_open(&model, argv[1], NULL, &error) ||
       recsys_model_train(model, argv[2], images, n, labels, count, matrix, &how, NULL, &error))
-    return stop(&error);
+    stop(error.message);
   recsys_model_close(model);
   if (recsys_model_open(&model, argv[2], NULL, &error) || recsys_model_get_metrics(model, metrics, &error))
-    return stop(&error);
+    stop(error.message);
   for (size_t c = 0; c < count; c++)
     printf("%s=%s: F1 %.3f on %llu pictures that were held out\n", argv[3], labels[c].value, metrics[c].f1,
            (unsigned long long)metrics[c].support);

@@ -1,7 +1,7 @@
 /*
- * Between Go and recsys.h: every function here takes plain numbers and pointers to plain numbers, and builds the structs
- * of the C interface on its own stack, so that no C memory ever holds a pointer into Go's. Lists of strings come as one
- * block, each string with its NUL.
+ * Between Go and recsys.h: every function here takes plain numbers and pointers to plain numbers, and builds the
+ * structs of the C interface on its own stack, so that no C memory ever holds a pointer into Go's. Lists of strings
+ * come as one block, each string with its NUL.
  */
 #ifndef RECSYS_GO_BRIDGE_H
 #define RECSYS_GO_BRIDGE_H
@@ -11,7 +11,8 @@
 #include <string.h>
 
 #if RECSYS_VERSION_MAJOR != 0 || RECSYS_VERSION_MINOR != 1
-#error "this Go package is for librecsys 0.1, and pkg-config found another version: install the two from one release, or set PKG_CONFIG_PATH to the right one"
+#error                                                                                                                 \
+    "this Go package is for librecsys 0.1, and pkg-config found another version: install the two from one release, or set PKG_CONFIG_PATH to the right one"
 #endif
 
 /* Written in Go (callbacks.go). */
@@ -240,7 +241,8 @@ static inline recsys_status bridge_resolve(recsys_store *store, int32_t kind, co
 static inline recsys_status bridge_put_labels(recsys_store *store, const int64_t *items, const char *texts,
                                               const float *scores, size_t n, recsys_error *error) {
   const char **s = bridge_strings(texts, 2 * n);
-  recsys_status status = s ? recsys_store_put_labels(store, items, s, s + n, scores, n, error) : bridge_no_memory(error);
+  recsys_status status =
+      s ? recsys_store_put_labels(store, items, s, s + n, scores, n, error) : bridge_no_memory(error);
   free(s);
   return status;
 }
@@ -274,8 +276,8 @@ static inline recsys_status bridge_put_events(recsys_store *store, const int64_t
 static inline recsys_status bridge_remove_labels(recsys_store *store, const int64_t *items, const char *texts,
                                                  int with_values, size_t n, recsys_error *error) {
   const char **s = bridge_strings(texts, with_values ? 2 * n : n);
-  recsys_status status = s ? recsys_store_remove_labels(store, items, s, with_values ? s + n : NULL, n, error)
-                           : bridge_no_memory(error);
+  recsys_status status =
+      s ? recsys_store_remove_labels(store, items, s, with_values ? s + n : NULL, n, error) : bridge_no_memory(error);
   free(s);
   return status;
 }
@@ -326,14 +328,13 @@ static inline void bridge_filter_free(bridge_filter *f) {
 }
 
 /* queries NULL: similar to items. has_filter 0: none. */
-static inline recsys_status bridge_search(recsys_store *store, const float *queries, uint32_t dim,
-                                          const int64_t *items, size_t n, size_t k, uint32_t metric,
-                                          const char *fingerprint, int has_filter, uint32_t flags, const uint32_t *ops,
-                                          const uint32_t *counts, const double *limits, size_t clauses,
-                                          const char *texts, size_t n_texts, const int64_t *allow, size_t n_allow,
-                                          const int64_t *deny, size_t n_deny, const double *nearness, int64_t *ids,
-                                          double *scores, uint32_t *found, recsys_status *statuses,
-                                          recsys_error *error) {
+static inline recsys_status bridge_search(recsys_store *store, const float *queries, uint32_t dim, const int64_t *items,
+                                          size_t n, size_t k, uint32_t metric, const char *fingerprint, int has_filter,
+                                          uint32_t flags, const uint32_t *ops, const uint32_t *counts,
+                                          const double *limits, size_t clauses, const char *texts, size_t n_texts,
+                                          const int64_t *allow, size_t n_allow, const int64_t *deny, size_t n_deny,
+                                          const double *nearness, int64_t *ids, double *scores, uint32_t *found,
+                                          recsys_status *statuses, recsys_error *error) {
   bridge_filter f = {0};
   recsys_search_options o;
   memset(&o, 0, sizeof o);
@@ -422,10 +423,9 @@ static inline recsys_status bridge_recommend(recsys_ranker *ranker, const int64_
                                              int64_t *ids, double *scores, uint32_t *found, recsys_status *statuses,
                                              BRIDGE_HOW_PARAMETERS, recsys_error *error) {
   bridge_how h;
-  recsys_status status =
-      bridge_how_make(&h, BRIDGE_HOW)
-          ? recsys_ranker_recommend(ranker, users, n, k, &h.options, ids, scores, found, statuses, error)
-          : bridge_no_memory(error);
+  recsys_status status = bridge_how_make(&h, BRIDGE_HOW) ? recsys_ranker_recommend(ranker, users, n, k, &h.options, ids,
+                                                                                   scores, found, statuses, error)
+                                                         : bridge_no_memory(error);
   bridge_filter_free(&h.filter);
   return status;
 }
@@ -433,8 +433,7 @@ static inline recsys_status bridge_recommend(recsys_ranker *ranker, const int64_
 static inline recsys_status bridge_recommend_from(recsys_ranker *ranker, const uint64_t *offsets, const int64_t *items,
                                                   const float *ratings, const int64_t *times, size_t n, size_t k,
                                                   int64_t *ids, double *scores, uint32_t *found,
-                                                  recsys_status *statuses, BRIDGE_HOW_PARAMETERS,
-                                                  recsys_error *error) {
+                                                  recsys_status *statuses, BRIDGE_HOW_PARAMETERS, recsys_error *error) {
   bridge_how h;
   recsys_status status = bridge_how_make(&h, BRIDGE_HOW)
                              ? recsys_ranker_recommend_from(ranker, offsets, items, ratings, times, n, k, &h.options,
@@ -457,8 +456,8 @@ static inline recsys_status bridge_score(recsys_ranker *ranker, int64_t user_id,
 /* user_id < 0: from the history. reals: 3 for each reason (contribution, similarity, rating). */
 static inline recsys_status bridge_explain(recsys_ranker *ranker, int64_t user_id, const int64_t *history,
                                            const float *ratings, const int64_t *times, size_t m, int64_t item,
-                                           int64_t *items, double *reals, size_t capacity, size_t *count,
-                                           double *score, BRIDGE_HOW_PARAMETERS, recsys_error *error) {
+                                           int64_t *items, double *reals, size_t capacity, size_t *count, double *score,
+                                           BRIDGE_HOW_PARAMETERS, recsys_error *error) {
   bridge_how h;
   recsys_reason *reasons = (recsys_reason *)calloc(capacity + 1, sizeof *reasons);
   recsys_status status;

@@ -8,7 +8,7 @@ trap 'rm -rf "$work"' EXIT
 prefix=$work/prefix
 
 "$cmake" --install "$build" --prefix "$prefix" > "$work/install.log" || { cat "$work/install.log"; exit 1; }
-for file in include/recsys.h "$libdir/librecsys.so" "$libdir/pkgconfig/recsys.pc" "$libdir/cmake/recsys/recsys-config.cmake" bin/recsys share/recsys/mini.safetensors; do
+for file in include/recsys.h "$libdir/librecsys.so" "$libdir/recsys-worker" "$libdir/pkgconfig/recsys.pc" "$libdir/cmake/recsys/recsys-config.cmake" bin/recsys share/recsys/mini.safetensors; do
   [ -e "$prefix/$file" ] || { echo "not installed: $file"; exit 1; }
 done
 

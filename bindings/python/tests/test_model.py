@@ -115,6 +115,30 @@ class Models(unittest.TestCase):
             self.skipTest("no engine")
         self.assertEqual(done.returncode, 0, done.stderr.decode())
 
+    def test_beside_pytorch(self):
+        """PyTorch imported before and after, in a new Python (RECSYS_TORCH_PYTHON: one with PyPI's torch, else this one).
+        In one process with a libtorch that is not the engine's, an engine there is refused with a reason."""
+        script = ("import os, sys, numpy as np; sys.path.insert(0, sys.argv[1]); import torch, recsys, test_model as t;"
+                  "a = t.model().embed(t.PIXELS); x = torch.ones(3) * 2; assert x.sum() == 6;"
+                  "maps = {l.split()[-1] for l in open('/proc/self/maps') if 'libtorch_cpu' in l};"
+                  "import subprocess; own = subprocess.run(['ldd', sys.argv[2]], capture_output=True, text=True).stdout;"
+                  "own = {os.path.realpath(l.split()[2]) for l in own.splitlines() if 'libtorch_cpu' in l};"
+                  "same = bool(own & {os.path.realpath(path) for path in maps});"
+                  "b = None\n"
+                  "try: b = t.model(isolation='none').embed(t.PIXELS)\n"
+                  "except recsys.errors.NoEngine as reason: print('refused:', reason)\n"
+                  "except t.unittest.SkipTest as reason: print('refused:', reason)\n"
+                  "assert (b is not None) == same, maps\n"
+                  "assert b is None or np.array_equal(a, b)\n"
+                  "print('the same libtorch' if same else 'another libtorch')")
+        python = os.environ.get("RECSYS_TORCH_PYTHON", sys.executable)
+        if subprocess.run([python, "-c", "import torch"], check=False, capture_output=True, timeout=120).returncode != 0:
+            self.skipTest(f"{python} has no torch")
+        engine = os.path.join(os.path.dirname(os.environ.get("RECSYS_LIBRARY", "")), "librecsys-torch.so")
+        done = subprocess.run([python, "-c", script, os.path.dirname(os.path.abspath(__file__)), engine], check=False,
+                              capture_output=True, timeout=300, text=True)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
     def test_training(self):
         random = np.random.default_rng(6)
         bright = random.integers(0, 2, 60)
