@@ -5,8 +5,8 @@ set -eu
 source=$1 venv=$2/python-wheel/venv
 [ -x "$venv/bin/python" ] || { echo "skipped: there is no virtual environment with the wheel"; exit 77; }
 "$venv/bin/pip" install -q nbclient ipykernel matplotlib > /dev/null 2>&1 || { echo "skipped: nbclient cannot be had"; exit 77; }
-unset RECSYS_LIBRARY RECSYS_ENGINE_PATH RECSYS_WORKER_PATH
-export RECSYS_ROOT="$source" RECSYS_CATALOGUE="$3" MPLBACKEND=agg
+unset RECSYS_LIBRARY RECSYS_ENGINE_PATH RECSYS_WORKER_PATH MPLBACKEND
+export RECSYS_ROOT="$source" RECSYS_CATALOGUE="$3"
 "$venv/bin/python" - "$source/examples/notebook/shop.ipynb" << 'END'
 import sys
 import nbclient
