@@ -25,8 +25,8 @@ int recsys__thread_start(pthread_t *thread, void *(*run)(void *), void *context)
  * Compare it with the value kept at a handle's creation to see that the handle was inherited. */
 uint64_t recsys__fork_generation(void);
 
-/* For what a forked child goes on using: where *generation is an earlier one, calls renew(context), which makes new
+/* For what a forked child goes on using: where *kept is an earlier one, calls renew(context), which makes new
  * mutexes and forgets what is the parent's, and sets it to the present one; of several threads, one does. */
-void recsys__fork_renew(_Atomic uint64_t *generation, void (*renew)(void *), void *context);
+void recsys__fork_renew(_Atomic uint64_t *kept, void (*renew)(void *), void *context);
 
 #endif
