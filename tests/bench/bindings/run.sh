@@ -2,12 +2,12 @@
 # What the bindings cost: one recommend call, and embedding 1,000 pictures, in C, Python and Go on the same store, network
 # and pictures, in turn. Prints a table. Usage: run.sh BUILD MODEL FOLDER [PYTHON]
 set -eu
-build=$(cd "$1" && pwd) model=$2 folder=$3 python=${4:-python3}
+build=$(cd "$1" && pwd) model=$(realpath "$2") folder=$(realpath "$3") python=${4:-python3}
 source=$(cd "$(dirname "$0")/../../.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 "$build/examples/catalogue/catalogue" "$work/shop" --items 300 --shoppers 100 > /dev/null
-"$build/examples/recsys/recsys" rate "$work/s.recsys" --ratings "$work/shop/ratings.csv" > /dev/null
+"$build/examples/recsys/recsys" rate "$work/s.recsys" "$work/shop/ratings.csv" > /dev/null
 cmake --install "$build" --prefix "$work/prefix" > /dev/null
 libdir=$(dirname "$(find "$work/prefix" -name librecsys.so)")
 sed "s|^prefix=.*|prefix=$work/prefix|" "$libdir/pkgconfig/recsys.pc" > "$work/recsys.pc"
@@ -16,7 +16,7 @@ export RECSYS_BENCH_STORE="$work/s.recsys" RECSYS_BENCH_MODEL="$model" RECSYS_BE
 for round in 1 2 3; do
   "$build/tests/bench/bench-bindings" "$work/s.recsys" "$model" "$folder" | sed "s/^/C $round /"
   PYTHONPATH="$source/bindings/python" "$python" "$source/tests/bench/bindings/bench.py" "$work/s.recsys" "$model" "$folder" | sed "s/^/Python $round /"
-  (cd "$source/bindings/go" && go test -run XXX -bench 'Bindings' -benchtime 20000x . |
+  (cd "$source/bindings/go" && go test -run XXX -bench 'BindingsRecommend' -benchtime 20000x . |
     awk '/BenchmarkBindingsRecommend/ { print "recommend", int($3) }'
     go test -run XXX -bench 'BindingsEmbed' -benchtime 5x . | awk '/BenchmarkBindingsEmbed/ { for (i = 1; i < NF; i++) if ($(i + 1) == "pictures/s") print "embed", $i }') |
     sed "s/^/Go $round /"
