@@ -178,14 +178,20 @@ func readFilter(q url.Values) (*recsys.Filter, error) {
 	return f, nil
 }
 
+// readList reads how long a list is to be, and what may be in it.
+func readList(q url.Values) (int, *recsys.Filter, error) {
+	k, err := readK(q)
+	if err != nil {
+		return 0, nil, err
+	}
+	filter, err := readFilter(q)
+	return k, filter, err
+}
+
 // -- the calls
 
 func (s *service) similar(r *http.Request, key string) (any, error) {
-	k, err := readK(r.URL.Query())
-	if err != nil {
-		return nil, err
-	}
-	filter, err := readFilter(r.URL.Query())
+	k, filter, err := readList(r.URL.Query())
 	if err != nil {
 		return nil, err
 	}
@@ -204,11 +210,7 @@ func (s *service) similar(r *http.Request, key string) (any, error) {
 }
 
 func (s *service) recommend(r *http.Request, key string) (any, error) {
-	k, err := readK(r.URL.Query())
-	if err != nil {
-		return nil, err
-	}
-	filter, err := readFilter(r.URL.Query())
+	k, filter, err := readList(r.URL.Query())
 	if err != nil {
 		return nil, err
 	}
@@ -286,11 +288,7 @@ func (s *service) recommendFrom(r *http.Request) (any, error) {
 	if asked.K != 0 {
 		q.Set("k", strconv.Itoa(asked.K))
 	}
-	k, err := readK(q)
-	if err != nil {
-		return nil, err
-	}
-	filter, err := readFilter(q)
+	k, filter, err := readList(q)
 	if err != nil {
 		return nil, err
 	}
@@ -331,11 +329,7 @@ func (s *service) embed(ctx context.Context, picture []byte) ([]float32, error) 
 }
 
 func (s *service) search(r *http.Request) (any, error) {
-	k, err := readK(r.URL.Query())
-	if err != nil {
-		return nil, err
-	}
-	filter, err := readFilter(r.URL.Query())
+	k, filter, err := readList(r.URL.Query())
 	if err != nil {
 		return nil, err
 	}
