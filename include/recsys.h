@@ -383,9 +383,9 @@ RECSYS_API recsys_status recsys_model_train(recsys_model *model, const char *pat
  * beside it. Of a dense layer without an activation that map then becomes a part, so that its rows have the cosines of
  * the teacher's; rows of any other layer stay what the layer gives (a hint: Romero et al. 2015). Where both layers are
  * grids of the same size (NAME@G), each place is compared by itself, after the mean over all of the teacher's places
- * was taken off, and one map serves all places, and pictures are mirrored at random. All weights are trained from what
- * they are (recsys_model_create: at random); batch norms keep their running statistics, and so suit only a model whose
- * statistics are right already.
+ * was taken off, then the picture as a whole (the loss is the sum), one map serves all places, and pictures are
+ * mirrored at random. All weights are trained from what they are (recsys_model_create: at random); batch norms keep
+ * their running statistics, and so suit only a model whose statistics are right already.
  *
  * Of the options, those of one split count: optimiser, schedule, epochs, batch (0: 64), learning_rate, momentum,
  * weight_decay, patience, validation, parts, seed, checkpoint, memory and cache (for the teacher's rows) and progress

@@ -114,4 +114,5 @@ void recsys__places_wrap(recsys__places *p, recsys__picture_source *source, recs
   fit->features.read = read_features;
   fit->features.learn = learn_features;
   fit->targets.read = read_targets;
+  fit->targets.mean = p->mean;
 }

@@ -1,5 +1,5 @@
 /*
- * mini: a small network of our own for machines without pretrained weights, about 83 million multiplications a picture
+ * mini: a small network of our own for machines without pretrained weights, about 72 million multiplications a picture
  * of 96 x 96. Residual blocks (He et al. 2016) of a 1 x 1 and a 3 x 3 convolution, without batch norms, since those
  * would have to be trained with their statistics. The embedding is a grid of 3 x 3 places with 112 features each, since
  * in a product's picture it matters where things are.
@@ -30,7 +30,6 @@ void recsys__build_mini(recsys__net *net, uint32_t classes) {
   x = block(net, x, "stage2.1", 128);
   x = conv(net, x, "down3", 192, halve);
   x = block(net, x, "stage3.0", 192);
-  x = block(net, x, "stage3.1", 192);
   int32_t trunk = recsys__build_name(net, conv(net, x, "narrow", 112, one), "features");
   x = recsys__build_pool(net, RECSYS_OP_AVGPOOL, trunk, (recsys__window){2, 2, 0, false});
   x = recsys__build_name(net, recsys__build_flat(net, RECSYS_OP_FLATTEN, x), "grid");

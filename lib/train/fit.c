@@ -33,23 +33,41 @@ static size_t term_count(const recsys__fitting *fit) {
 
 /* -- rows to be reproduced: 1 - cosine */
 
-/* Adds the losses of n rows; gradient NULL, or the derivative of their mean. */
-static void follow_rows(const float *target, size_t width, size_t n, const float *out, float *gradient,
-                        recsys__loss_term *term) {
-  for (size_t i = 0; i < n; i++, out += width, target += width, gradient += gradient ? width : 0) {
-    double dot = 0, own = 0, other = 0;
-    for (size_t k = 0; k < width; k++) {
-      dot += (double)out[k] * target[k];
-      own += (double)out[k] * out[k];
-      other += (double)target[k] * target[k];
-    }
-    double length = sqrt(own * other), cosine = length > 0 ? dot / length : 0;
-    term->sum += 1 - cosine;
-    term->weight++;
-    /* d cos / d out = target / (|out| |target|) - cos out / |out|^2 */
-    for (size_t k = 0; gradient && k < width; k++)
-      gradient[k] = length > 0 ? (float)(-(target[k] / length - cosine * out[k] / own) / (double)n) : 0;
+/* 1 - cosine of two rows, to both of which `mean` (of `period` floats, again and again; NULL: nothing) is added first;
+ * gradient NULL, or scale x the derivative for `out` is added to it. */
+static double follow_row(const float *target, const float *out, size_t width, const float *mean, size_t period,
+                         double scale, float *gradient) {
+  double dot = 0, own = 0, other = 0;
+  for (size_t k = 0; k < width; k++) {
+    double shift = mean ? mean[k % period] : 0, o = out[k] + shift, t = target[k] + shift;
+    dot += o * t;
+    own += o * o;
+    other += t * t;
   }
+  double length = sqrt(own * other), cosine = length > 0 ? dot / length : 0;
+  /* d cos / d out = target / (|out| |target|) - cos out / |out|^2 */
+  for (size_t k = 0; gradient && length > 0 && k < width; k++) {
+    double shift = mean ? mean[k % period] : 0;
+    gradient[k] -= (float)(scale * ((target[k] + shift) / length - cosine * (out[k] + shift) / own));
+  }
+  return 1 - cosine;
+}
+
+/* Adds the losses of n examples; gradient NULL, or the derivative of their mean. An example of several rows is followed
+ * row by row, and as a whole with the mean put back. */
+static void follow_rows(const recsys__fitting *fit, const float *target, size_t n, const float *out, float *gradient,
+                        recsys__loss_term *term) {
+  size_t width = fit->head->outputs, each = rows_of(fit, 1), rows = n * each;
+  if (gradient)
+    memset(gradient, 0, rows * width * sizeof *gradient);
+  for (size_t i = 0; i < rows; i++)
+    term->sum += follow_row(target + i * width, out + i * width, width, NULL, 1, 1 / (double)rows,
+                            gradient ? gradient + i * width : NULL);
+  for (size_t i = 0; each > 1 && i < n; i++)
+    term->sum += (double)each * follow_row(target + i * each * width, out + i * each * width, each * width,
+                                           fit->targets.mean, width, 1 / (double)n,
+                                           gradient ? gradient + i * each * width : NULL);
+  term->weight += (double)rows;
 }
 
 /* Terms of n examples whose logits are in the head; gradient: also their derivative, for these examples alone. */
@@ -69,7 +87,7 @@ static recsys_status find_losses(const recsys__fitting *fit, const uint32_t *exa
   if (status == RECSYS_OK && gradient)
     terms[0] = (recsys__loss_term){0, 0};
   if (status == RECSYS_OK)
-    follow_rows(rows, head->outputs, rows_of(fit, n), head->logits, gradient ? head->gradient : NULL, terms);
+    follow_rows(fit, rows, n, head->logits, gradient ? head->gradient : NULL, terms);
   recsys__free(rows);
   return status;
 }

@@ -21,12 +21,14 @@ typedef struct recsys__features {
   size_t parameter_count;
 } recsys__features;
 
-/* What is to be learned: labels, or rows to be reproduced up to their length (1 - cosine, mean over rows). */
+/* What is to be learned: labels, or rows to be reproduced up to their length (1 - cosine, mean over rows; of examples
+ * with several rows also 1 - cosine of all their rows as one, mean over examples). */
 typedef struct recsys__targets {
   const recsys__labels *labels;
   const float *weights; /* of labels */
   /* labels NULL: rows of n examples, head->outputs floats each. */
   recsys_status (*read)(void *context, const uint32_t *examples, size_t n, float *rows, recsys_error *error);
+  const float *mean; /* NULL, or what was taken off every row: put back where rows are compared as one */
   void *context;
 } recsys__targets;
 

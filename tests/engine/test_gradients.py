@@ -25,7 +25,7 @@ N, STEPS = 10, 3
 # architecture, layer, blocks, what the names of the moved weights begin with
 CASES = [
     ("mini", "grid", 100, ("",)),
-    ("mini", "grid", 3, ("narrow", "stage3.1", "stage3.0")),
+    ("mini", "grid", 3, ("narrow", "stage3.0", "down3")),
     ("resnet18", "avgpool", 1, ("layer4.1",)),
     ("squeezenet1_1", "avgpool", 2, ("features.11", "features.12")),
     ("googlenet", "avgpool", 2, ("inception_5a", "inception_5b")),

@@ -162,7 +162,7 @@ class Mini(nn.Module):
         self.down2 = nn.Conv2d(64, 128, 3, 2, 1)
         self.stage2 = nn.ModuleList([Block(128), Block(128)])
         self.down3 = nn.Conv2d(128, 192, 3, 2, 1)
-        self.stage3 = nn.ModuleList([Block(192), Block(192)])
+        self.stage3 = nn.ModuleList([Block(192)])
         self.narrow = nn.Conv2d(192, 112, 1)
         self.classifier = nn.Linear(1008, classes)
 
@@ -174,8 +174,7 @@ class Mini(nn.Module):
         seen["stage2.0"] = self.stage2[0](torch.relu(self.down2(seen["stage1.0"])))
         seen["stage2.1"] = self.stage2[1](seen["stage2.0"])
         seen["stage3.0"] = self.stage3[0](torch.relu(self.down3(seen["stage2.1"])))
-        seen["stage3.1"] = self.stage3[1](seen["stage3.0"])
-        seen["features"] = torch.relu(self.narrow(seen["stage3.1"]))
+        seen["features"] = torch.relu(self.narrow(seen["stage3.0"]))
         seen["avgpool"] = seen["features"].mean((2, 3))
         seen["grid"] = nn.functional.avg_pool2d(seen["features"], 2).flatten(1)
         seen["classifier"] = self.classifier(seen["grid"])
