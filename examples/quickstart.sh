@@ -10,7 +10,7 @@ Usage: sh examples/quickstart.sh [--data DIR] [--model FILE] [OPTION...]
   --data DIR      your own data instead of the drawn catalogue:
                     DIR/images/      JPEG and PNG files; an item's key is the file's name without extension
                     DIR/ratings.csv  columns user, item, rating and perhaps time (recsys rate --help names others)
-                    DIR/items.csv    need not be there: a column item (or id) and what is known about the items;
+                    DIR/items.csv    (or styles.csv) need not be there: a column item (or id) and what is known about the items;
                                      title, name, description, url and image are texts, price, year, stock and rating
                                      are numbers, every other column is a field of labels
   --model FILE    a network's weights as safetensors (recsys convert makes them from torchvision's .pth files);
@@ -55,90 +55,10 @@ while [ $# -gt 0 ]; do
   shift 2
 done
 
-# What is wrong with the arguments is said before minutes are spent on building.
-if [ -n "$data" ]; then
-  [ -d "$data/images" ] || misuse "$data/images is no folder"
-  [ -f "$data/ratings.csv" ] || misuse "$data/ratings.csv is not there"
-  data=$(CDPATH='' cd -- "$data" && pwd)
-fi
-case $model in
-  '') model=$root/examples/data/mini.safetensors ;;
-  untrained:*) ;;
-  *)
-    [ -f "$model" ] || misuse "$model is no file"
-    model=$(CDPATH='' cd -- "$(dirname -- "$model")" && pwd)/$(basename -- "$model") ;;
-esac
-
-step() { printf '\n== %s\n' "$*"; }
-
-step "Debian packages"
-# shellcheck source=tests/packages.sh
-. "$root/tests/packages.sh"
-# shellcheck disable=SC2086
-recsys_install_packages $recsys_build_packages
-echo "all there"
-
-step "Building in build/quickstart"
-launchers=
-if command -v ccache > /dev/null; then
-  launchers="-DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache"
-fi
-mkdir -p "$build"
-# shellcheck disable=SC2086
-cmake -S "$root" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DRECSYS_ENGINES=torch -DRECSYS_TESTS=OFF $launchers > "$build/configure.log" 2>&1 ||
-  { cat "$build/configure.log" >&2; exit 1; }
-NINJA_STATUS='[%f of %t, %o/s, %e s] ' cmake --build "$build" --parallel "$(nproc)"
-recsys=$build/examples/recsys/recsys
-
-if [ -z "$data" ]; then
-  step "Drawing a catalogue"
-  data=$build/catalogue
-  if [ -f "$data/complete" ] && [ -z "$(find "$build/examples/catalogue/catalogue" -newer "$data/complete")" ]; then
-    echo "it is there: $data"
-  else
-    redrawn=yes
-    rm -rf "$data"
-    "$build/examples/catalogue/catalogue" "$data"
-    touch "$data/complete"
-  fi
-fi
-
-# The columns of items.csv by their names: "NAME,NAME,..." for --fields, --numbers and --texts.
-columns() {
-  head -n 1 "$data/items.csv" | tr -d '\r"' | sed '1s/^\xef\xbb\xbf//' | awk -F, -v want="$1" '{
-    for (i = 1; i <= NF; i++) {
-      name = tolower($i); kind = "fields"
-      if (name ~ /^(item|item_id|itemid|movieid|sku|product_id|id)$/ || name == "") kind = "key"
-      else if (name ~ /^(title|name|description|url|image|productdisplayname)$/) kind = "texts"
-      else if (name ~ /^(price|year|stock|rating)$/) kind = "numbers"
-      if (kind == want) { printf "%s%s", separator, $i; separator = "," }
-    }
-  }'
-}
-
-# A store holds the embeddings of one model over one set of data: each pair has its own.
-store=$build/shop-$(printf '%s|%s|%s|%s' "$data" "$model" "$layer" "$recipe" | cksum | cut -d ' ' -f 1).recsys
+targets=
+# shellcheck source=examples/prepare.sh
+. "$root/examples/prepare.sh"
 page=${store%.recsys}.html
-set -- --model "$model"
-[ -z "$layer" ] || set -- "$@" --layer "$layer"
-[ -z "$recipe" ] || set -- "$@" --recipe "$recipe"
-[ -z "$precision" ] || set -- "$@" --precision "$precision"
-title=title
-if [ -f "$data/items.csv" ]; then
-  set -- "$@" --labels "$data/items.csv"
-  for kind in fields numbers texts; do
-    names=$(columns "$kind")
-    [ -z "$names" ] || set -- "$@" "--$kind" "$names"
-    case ",$names," in *,productDisplayName,*) title=productDisplayName ;; esac
-  done
-fi
-
-step "Pictures to embeddings, into $store"
-[ -z "$redrawn" ] || rm -f "$store" "$store-wal" "$store-shm"
-"$recsys" add "$store" --images "$data/images" "$@"
-
-step "Ratings"
-"$recsys" rate "$store" "$data/ratings.csv"
 
 step "Items like this one"
 # Keys may hold anything but line breaks: lines become arguments.
@@ -176,9 +96,10 @@ done
 "$recsys" recommend "$store" --ranker "$ranker" -k "$k" --title-field "$title" --html-add "$page" "$@"
 
 step "Done"
-if [ -z "$model" ]; then
-  echo "The pictures were seen by an UNTRAINED network, which tells colour and coarse pattern apart, and nothing more."
-  echo "For lists by looks give pretrained weights: sh examples/quickstart.sh --model FILE"
-fi
+case $model in
+  untrained:*)
+    echo "The pictures were seen by an UNTRAINED network, which tells colour and coarse pattern apart, and nothing more."
+    echo "For lists by looks give pretrained weights: sh examples/quickstart.sh --model FILE" ;;
+esac
 echo "The lists as pictures: $page"
 echo "The command itself:    $recsys --help"

@@ -4,9 +4,12 @@
 
 # shellcheck disable=SC2034
 recsys_build_packages="build-essential cmake ninja-build pkg-config libjpeg-dev libpng-dev libsqlite3-dev libjansson-dev libutf8proc-dev libcurl4-openssl-dev libhdf5-dev libtorch-dev"
+# What examples/shop needs beside these.
+# shellcheck disable=SC2034
+recsys_shop_packages="libmicrohttpd-dev libsodium-dev"
 # Debian's Python packages are the references that some tests compare with.
 # shellcheck disable=SC2034
-recsys_test_packages="check python3 python3-numpy python3-pil python3-torch python3-torchvision python3-h5py python3-venv golang-go"
+recsys_test_packages="check python3 python3-numpy python3-pil python3-torch python3-torchvision python3-h5py python3-venv golang-go chromium chromium-driver"
 
 recsys_missing_packages() {
   for recsys_package in "$@"; do

@@ -7,7 +7,7 @@ root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 build=$root/build/tests
 
 # shellcheck disable=SC2086
-recsys_install_packages $recsys_build_packages $recsys_test_packages
+recsys_install_packages $recsys_build_packages $recsys_shop_packages $recsys_test_packages
 
 launchers=
 if command -v ccache > /dev/null; then

@@ -1,0 +1,100 @@
+#include "background.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "advice.h"
+#include "database.h"
+#include "mail.h"
+
+enum { FORGET_EVERY = 3600, FORGOTTEN_AT_ONCE = 1000 };
+
+/* Sleeps; false when the shop stops. */
+static bool wait_for(shop *s, uint64_t seconds, bool wake_for_mail) {
+  struct timespec until;
+  clock_gettime(CLOCK_MONOTONIC, &until);
+  until.tv_sec += (time_t)seconds;
+  pthread_mutex_lock(&s->lock);
+  int code = 0;
+  while (!s->stopping && !(wake_for_mail && s->mail_waits) && code == 0)
+    code = pthread_cond_timedwait(&s->changed, &s->lock, &until);
+  bool on = !s->stopping;
+  pthread_mutex_unlock(&s->lock);
+  return on;
+}
+
+/* Guests whose sessions have ended, with what they looked at; whoever bought something stays with the order. */
+static void forget_guests(shop *s, sqlite3 *db) {
+  int64_t gone[FORGOTTEN_AT_ONCE];
+  size_t n = 0;
+  db_do(db, "DELETE FROM session WHERE seen < ?", "i", (int64_t)time(NULL) - SHOP_SESSION);
+  for (sqlite3_stmt *row =
+           db_ask(db,
+                  "SELECT id FROM shopper WHERE email IS NULL AND id NOT IN (SELECT shopper FROM session) "
+                  "AND id NOT IN (SELECT shopper FROM purchase) LIMIT ?",
+                  "i", (int64_t)FORGOTTEN_AT_ONCE);
+       db_next(&row);)
+    gone[n++] = db_integer(row, 0);
+  bool ok = n > 0 && db_begin(db);
+  for (size_t i = 0; ok && i < n; i++)
+    ok = db_do(db, "DELETE FROM event WHERE shopper = ?", "i", gone[i]) &&
+         db_do(db, "DELETE FROM cart WHERE shopper = ?", "i", gone[i]) &&
+         db_do(db, "DELETE FROM shopper WHERE id = ?", "i", gone[i]);
+  if (n > 0 && db_finish(db, ok))
+    advice_forget(s, gone, n);
+}
+
+static void *keep_up(void *context) {
+  shop *s = context;
+  sqlite3 *db = db_take(s);
+  time_t forgot = 0;
+  while (db && wait_for(s, 1, true)) {
+    advice_flush(s, db);
+    pthread_mutex_lock(&s->lock);
+    s->mail_waits = false;
+    pthread_mutex_unlock(&s->lock);
+    mail_send_due(s, db);
+    if (time(NULL) - forgot > FORGET_EVERY) {
+      forget_guests(s, db);
+      forgot = time(NULL);
+    }
+  }
+  if (db)
+    advice_flush(s, db);
+  db_give_back(s, db);
+  return NULL;
+}
+
+static void *keep_learning(void *context) {
+  shop *s = context;
+  recsys_store_info before = {.struct_size = sizeof before}, now = {.struct_size = sizeof now};
+  recsys_store_get_info(s->store, &before, NULL);
+  while (wait_for(s, s->options.learn_every, false)) {
+    recsys_store_get_info(s->store, &now, NULL);
+    if (now.change != before.change && advice_learn(s))
+      before = now;
+  }
+  return NULL;
+}
+
+bool background_start(shop *s, background *b) {
+  if (pthread_create(&b->upkeep, NULL, keep_up, s))
+    return false;
+  if (pthread_create(&b->learning, NULL, keep_learning, s) == 0)
+    return true;
+  pthread_mutex_lock(&s->lock);
+  s->stopping = true;
+  pthread_cond_broadcast(&s->changed);
+  pthread_mutex_unlock(&s->lock);
+  pthread_join(b->upkeep, NULL);
+  return false;
+}
+
+void background_stop(shop *s, background *b) {
+  pthread_mutex_lock(&s->lock);
+  s->stopping = true;
+  pthread_cond_broadcast(&s->changed);
+  pthread_mutex_unlock(&s->lock);
+  pthread_join(b->learning, NULL);
+  pthread_join(b->upkeep, NULL);
+}
