@@ -33,7 +33,7 @@ static bool open_model(shop *s, recsys_error *error) {
   recsys_store_info store = {.struct_size = sizeof store};
   if (recsys_store_get_info(s->store, &store, error))
     return false;
-  if (store.fingerprint[0] && strcmp(store.fingerprint, s->model_info.fingerprint)) {
+  if (store.fingerprint[0] && strcmp(store.fingerprint, s->model_info.fingerprint) != 0) {
     snprintf(error->message, sizeof error->message,
              "%s is not the network (or layer) that the store's embeddings were made with: give --model that one",
              s->options.model);

@@ -64,9 +64,9 @@ static void follow_rows(const recsys__fitting *fit, const float *target, size_t 
     term->sum += follow_row(target + i * width, out + i * width, width, NULL, 1, 1 / (double)rows,
                             gradient ? gradient + i * width : NULL);
   for (size_t i = 0; each > 1 && i < n; i++)
-    term->sum += (double)each * follow_row(target + i * each * width, out + i * each * width, each * width,
-                                           fit->targets.mean, width, 1 / (double)n,
-                                           gradient ? gradient + i * each * width : NULL);
+    term->sum +=
+        (double)each * follow_row(target + i * each * width, out + i * each * width, each * width, fit->targets.mean,
+                                  width, 1 / (double)n, gradient ? gradient + i * each * width : NULL);
   term->weight += (double)rows;
 }
 
