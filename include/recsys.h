@@ -689,7 +689,8 @@ typedef struct recsys_ranker_options {
  * Creates a ranker over a store: a name, and parameters as key=value (NULL: "auto"). docs/rankers.md has every
  * parameter with its default, lib/ranker/ each formula with its paper; recsys_ranker_describe tells what is set.
  *
- * - "auto": chosen at every fit: content or popular while there are few ratings, ease while it fits the memory, als
+ * - "auto": chosen at every fit: visual while there are no ratings, content or popular while there are few, ease while
+ *   it fits the memory, als
  *
  * - "ease": closed-form item-item weights over ratings, labels, numbers, names and pictures; "content": the same
  *   features alone, so that items nobody rated are ranked, too

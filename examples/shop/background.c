@@ -7,7 +7,7 @@
 #include "database.h"
 #include "mail.h"
 
-enum { FORGET_EVERY = 3600, FORGOTTEN_AT_ONCE = 1000 };
+enum { FORGET_EVERY = 3600, FORGOTTEN_AT_ONCE = 1000, LOOK_EVERY = 60, FEW_EVENTS = 100 };
 
 /* Sleeps; false when the shop stops. */
 static bool wait_for(shop *s, uint64_t seconds, bool wake_for_mail) {
@@ -65,14 +65,24 @@ static void *keep_up(void *context) {
   return NULL;
 }
 
+static uint64_t known(shop *s) {
+  recsys_store_info now = {.struct_size = sizeof now};
+  recsys_store_get_info(s->store, &now, NULL);
+  return now.ratings + now.events;
+}
+
+/* Every learn_every seconds when something has happened; sooner when the shop knows twice as much as last time, so that
+ * a new one is not without lists of its shoppers' own for long. */
 static void *keep_learning(void *context) {
   shop *s = context;
-  recsys_store_info before = {.struct_size = sizeof before}, now = {.struct_size = sizeof now};
-  recsys_store_get_info(s->store, &before, NULL);
-  while (wait_for(s, s->options.learn_every, false)) {
-    recsys_store_get_info(s->store, &now, NULL);
-    if (now.change != before.change && advice_learn(s))
-      before = now;
+  uint64_t learned = known(s), most = s->options.learn_every, each = most < LOOK_EVERY ? most : LOOK_EVERY;
+  for (uint64_t waited = each; wait_for(s, each, false); waited += each) {
+    uint64_t now = known(s);
+    if (now == learned || (waited < most && now < 2 * learned + FEW_EVENTS))
+      continue;
+    if (advice_learn(s))
+      learned = now;
+    waited = 0;
   }
   return NULL;
 }

@@ -1,6 +1,6 @@
 /*
- * auto: what a shop wants without reading a paper. Few ratings: `content`, or `popular` where items have no features;
- * else `ease` while its matrices fit the memory, else `als`. Chosen at every fit; describe says what and why.
+ * auto: what a shop wants without reading a paper. No ratings yet: `visual`; few: `content`; `popular` where items have
+ * no pictures (features); else `ease` while its matrices fit the memory, else `als`. Chosen at every fit; describe says what and why.
  */
 #include <stdio.h>
 
@@ -28,7 +28,9 @@ static recsys_status choose(const recsys__fitting *fitting, recsys__choice *choi
   recsys_status status = recsys__features_make(&f, fitting->view, fitting->ranker->fingerprint, &all, error);
   if (status)
     return status;
-  choice->algorithm = f.n && ratings ? "content" : "popular";
+  int32_t space;
+  bool seen = recsys__view_space(fitting->view, fitting->ranker->fingerprint, &space, NULL) == RECSYS_OK;
+  choice->algorithm = ratings == 0 ? seen ? "visual" : "popular" : f.n ? "content" : "popular";
   snprintf(choice->reason, sizeof choice->reason, "%llu ratings by %zu users are few; %zu items have features",
            (unsigned long long)ratings, rows->rows, f.n);
   recsys__features_free(&f);

@@ -504,6 +504,35 @@ START_TEST(memory_limit) {
 }
 END_TEST
 
+/* A new shop: pictures, nobody has rated anything, and a guest who looked at something has come. */
+START_TEST(auto_without_ratings_goes_by_looks) {
+  static const float rows[5][2] = {{1, 0}, {0, 1}, {0.9F, 0.1F}, {0.1F, 0.9F}, {0.5F, 0.5F}};
+  const int64_t ids[5] = {1, 2, 3, 4, 5}, user = 9, time = 1700000000;
+  const char *view = "view";
+  recsys_store *fresh = NULL;
+  ck_ok(recsys_store_open(&fresh, ":memory:", NULL, &error));
+  ck_ok(recsys_store_put_embeddings(fresh, "by hand", 2, ids, NULL, rows[0], 5, &error));
+  char text[1000];
+  recsys_ranker *ranker = open_ranker(fresh, "auto");
+  ck_ok(recsys_ranker_describe(ranker, text, sizeof text, NULL, &error));
+  ck_assert_msg(strstr(text, "\"algorithm\":\"visual\""), "%s", text);
+  ck_ok(recsys_store_put_events(fresh, &user, ids, &view, &time, 1, NULL, &error));
+  int64_t list[2];
+  double scores[2];
+  uint32_t count;
+  recsys_status note;
+  recsys_reason reason;
+  size_t reasons;
+  ck_ok(recsys_ranker_recommend(ranker, &user, 1, 2, NULL, list, scores, &count, &note, &error));
+  ck_assert_int_eq(note, RECSYS_OK);
+  ck_assert(list[0] == 3 && list[1] == 5);
+  ck_ok(recsys_ranker_explain(ranker, user, 3, NULL, &reason, 1, &reasons, NULL, &error));
+  ck_assert(reasons == 1 && reason.item == 1);
+  recsys_ranker_close(ranker);
+  recsys_store_close(fresh);
+}
+END_TEST
+
 START_TEST(bad_parameters) {
   static const struct {
     const char *algorithm, *words;
@@ -632,6 +661,7 @@ int main(void) {
   tcase_add_loop_test(all, labels_and_twins_are_limited, 0, COUNT);
   tcase_add_test(all, impossible_options);
   tcase_add_test(all, memory_limit);
+  tcase_add_test(all, auto_without_ratings_goes_by_looks);
   tcase_add_test(all, bad_parameters);
   tcase_add_test(all, null_everywhere);
   tcase_add_test(all, category_targets);

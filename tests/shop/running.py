@@ -82,7 +82,7 @@ class Session(socketserver.StreamRequestHandler):
 class Shop:
     """The program over a store of its own, in a folder that goes with it."""
 
-    def __init__(self, items=60, options=()):
+    def __init__(self, items=60, options=(), ratings=True):
         self.folder = tempfile.mkdtemp(prefix="shop-")
         self.pictures = os.path.join(self.folder, "catalogue", "images")
         self.store = os.path.join(self.folder, "shop.recsys")
@@ -91,7 +91,7 @@ class Shop:
         for command in ([CATALOGUE, catalogue, "--items", str(items)],
                         [RECSYS, "add", self.store, "--images", self.pictures, "--labels", catalogue + "/items.csv", "--fields", FIELDS,
                          "--numbers", "price", "--texts", "title", "--model", MODEL],
-                        [RECSYS, "rate", self.store, catalogue + "/ratings.csv"]):
+                        [RECSYS, "rate", self.store, catalogue + "/ratings.csv"])[:3 if ratings else 2]:
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.start()
 

@@ -300,6 +300,21 @@ class Faults(unittest.TestCase):
         self.assertEqual({p for p, _, _ in after} & {1, 2, 3}, set())
         self.assertTrue(any("you looked at" in note for _, _, note in after), after)
 
+    def test_without_ratings_lists_go_by_looks_until_there_is_more(self):
+        shop = running.Shop(24, ["--learn-every", "1"], ratings=False)
+        self.addCleanup(shop.close)
+        visitor = Visitor(shop)
+        visitor.get("/")
+        visitor.get("/product/1")
+        found = cards(visitor.get("/for-you").text)
+        title = re.search("<h1>(.*)</h1>", visitor.get("/product/1").text).group(1)
+        self.assertEqual(found[0][2], "because you looked at " + title)
+        similar = cards(visitor.get("/product/1").text)
+        self.assertEqual(found[0][0], similar[0][0])
+        # It learns from the view a second later; the list stays personal.
+        wait_until(lambda: cards(visitor.get("/for-you").text) != found)
+        self.assertIn("because you looked at " + title, [note for _, _, note in cards(visitor.get("/for-you").text)])
+
     def test_what_cannot_start_says_why(self):
         shop = running.Shop(24)
         self.addCleanup(shop.close)
