@@ -4,9 +4,11 @@
  * NS, embed RATE.
  */
 #include <dirent.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "recsys.h"
 
@@ -51,6 +53,13 @@ static void recommend(const char *path) {
   recsys_store_close(store);
 }
 
+/* A backend has threads, as Python's and Go's processes have: with one alone, glibc leaves its locks out. */
+static void *wait_for_ever(void *none) {
+  for (;;)
+    pause();
+  return none;
+}
+
 static int is_picture(const struct dirent *entry) {
   return entry->d_name[0] != '.';
 }
@@ -88,6 +97,9 @@ static void embed(const char *file, const char *folder) {
 int main(int argc, char **argv) {
   if (argc != 4)
     return fprintf(stderr, "usage: bench-bindings STORE MODEL FOLDER\n"), 2;
+  pthread_t other;
+  if (pthread_create(&other, NULL, wait_for_ever, NULL))
+    return 1;
   recommend(argv[1]);
   embed(argv[2], argv[3]);
   return 0;
