@@ -35,7 +35,7 @@ if command -v ccache > /dev/null; then
 fi
 mkdir -p "$build"
 # shellcheck disable=SC2086
-cmake -S "$root" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DRECSYS_ENGINES=torch -DRECSYS_TESTS=OFF $launchers > "$build/configure.log" 2>&1 ||
+cmake -S "$root" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release "-DRECSYS_ENGINES=torch;onednn" -DRECSYS_TESTS=OFF $launchers > "$build/configure.log" 2>&1 ||
   { cat "$build/configure.log" >&2; exit 1; }
 NINJA_STATUS='[%f of %t, %o/s, %e s] ' cmake --build "$build" --parallel "$(nproc)" ${targets:+--target $targets}
 recsys=$build/examples/recsys/recsys

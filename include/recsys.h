@@ -178,7 +178,8 @@ typedef struct recsys_model_options {
   const char *layer;        /**< which activation is the embedding; NULL: the file's, else the architecture's usual one.
                                NAME@G:        a picture-shaped one averaged over a grid of G x G places (inception_4a@3) */
   const char *recipe; /**< "torchvision", "keras", "caffe", ...; NULL: the file's, else the architecture's usual one */
-  const char *engine; /**< "auto" (NULL) or the name of one: "torch" */
+  const char *engine; /**< "auto" (NULL) or the name of one: "onednn" (processors, the fastest), "torch" (also trains,
+                               and reaches GPUs) */
   const char *engine_path;   /**< the engine's shared object; NULL: beside the library, then where it was installed */
   const char *device;        /**< "auto" (NULL), "cpu", "cuda", "cuda:1" */
   uint32_t precision;        /**< RECSYS_PRECISION_...; AUTO: bfloat16 where it is fast and agrees with float32 */

@@ -3,7 +3,7 @@
 # are installed. Nothing is fetched in any other way, and nothing is asked.
 
 # shellcheck disable=SC2034
-recsys_build_packages="build-essential cmake ninja-build pkg-config libjpeg-dev libpng-dev libsqlite3-dev libjansson-dev libutf8proc-dev libcurl4-openssl-dev libhdf5-dev libtorch-dev"
+recsys_build_packages="build-essential cmake ninja-build pkg-config libjpeg-dev libpng-dev libsqlite3-dev libjansson-dev libutf8proc-dev libcurl4-openssl-dev libhdf5-dev libtorch-dev libdnnl-dev"
 # What examples/shop needs beside these.
 # shellcheck disable=SC2034
 recsys_shop_packages="libmicrohttpd-dev libsodium-dev"

@@ -45,7 +45,7 @@ while [ "$n" -gt 0 ]; do
 done
 
 # shellcheck disable=SC2034
-ratings=optional targets='shop recsys-command recsys-torch recsys-worker catalogue'
+ratings=optional targets='shop recsys-command recsys-torch recsys-onednn recsys-worker catalogue'
 # shellcheck source=tests/packages.sh
 . "$root/tests/packages.sh"
 # shellcheck disable=SC2034,SC2154

@@ -77,7 +77,8 @@ typedef struct recsys_engine {
                        recsys_error *error);
   void (*unload)(recsys_engine_net *net);
 
-  /* Here the network and its weights stay the library's until untrain: every run reads the weights as they are then.
+  /* NULL, all four: the engine does not train.
+   * Here the network and its weights stay the library's until untrain: every run reads the weights as they are then.
    * Batch norms use their running statistics, dropout does nothing. */
   recsys_status (*train)(recsys_engine_trainer **trainer, const recsys_network *network,
                          const recsys_engine_training *options, recsys_error *error);

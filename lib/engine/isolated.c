@@ -30,6 +30,7 @@ struct recsys__isolated {
   uint64_t births;     /* how many children there were: a network that was sent to an earlier one is not in this one */
   uint32_t last_id;
   char name[32], version[64];
+  bool trains;
 };
 
 struct recsys__far_net {
@@ -124,6 +125,7 @@ static recsys_status start_child(recsys__isolated *s, recsys_error *error) {
   s->births++;
   snprintf(s->name, sizeof s->name, "%.*s", (int)sizeof reply.name - 1, reply.name);
   snprintf(s->version, sizeof s->version, "%.*s", (int)sizeof reply.version - 1, reply.version);
+  s->trains = reply.answer != 0;
   return RECSYS_OK;
 }
 
@@ -206,6 +208,10 @@ void recsys__isolated_close(recsys__isolated *isolated) {
 
 const char *recsys__isolated_name(const recsys__isolated *isolated) {
   return isolated->name;
+}
+
+bool recsys__isolated_trains(const recsys__isolated *isolated) {
+  return isolated->trains;
 }
 
 const char *recsys__isolated_version(const recsys__isolated *isolated) {

@@ -17,6 +17,7 @@ recsys_status recsys__isolated_open(recsys__isolated **isolated, const char *eng
 void recsys__isolated_close(recsys__isolated *isolated); /* NULL allowed */
 const char *recsys__isolated_name(const recsys__isolated *isolated);
 const char *recsys__isolated_version(const recsys__isolated *isolated);
+bool recsys__isolated_trains(const recsys__isolated *isolated);
 int32_t recsys__isolated_bfloat16(recsys__isolated *isolated, const char *device);
 
 /* A network in the child: one to run, or one to train (the other options are NULL). A network to train stays the

@@ -182,14 +182,15 @@ static recsys_status open_named(const char *name, const char *path, open_fn open
 }
 
 /* In the order in which "auto" tries them. */
-static const char *const automatic[] = {"torch"};
+static const char *const automatic[] = {"onednn", "torch"};
 
 static recsys_status open_engine(const char *name, const char *path, open_fn open, recsys__engine **engine,
                                  recsys_error *error) {
   *engine = NULL;
   if (name != NULL && strcmp(name, "auto") != 0) {
     if (!valid_name(name))
-      return recsys__fail(error, RECSYS_EINVAL, 0, "'%.40s' is no engine's name: use \"auto\" or \"torch\"", name);
+      return recsys__fail(error, RECSYS_EINVAL, 0, "'%.40s' is no engine's name: use \"auto\", \"onednn\" or \"torch\"",
+                          name);
     return open_named(name, path, open, engine, error);
   }
   recsys_status status = RECSYS_ENOENGINE;
@@ -216,6 +217,10 @@ void recsys__engine_close(recsys__engine *engine) {
 
 const char *recsys__engine_name(const recsys__engine *engine) {
   return engine->isolated != NULL ? recsys__isolated_name(engine->isolated) : engine->table->name;
+}
+
+bool recsys__engine_trains(const recsys__engine *engine) {
+  return engine->isolated != NULL ? recsys__isolated_trains(engine->isolated) : engine->table->train != NULL;
 }
 
 const char *recsys__engine_version(const recsys__engine *engine) {

@@ -13,10 +13,10 @@
  * isolated one is its model's own. */
 typedef struct recsys__engine recsys__engine;
 
-/* `name`: NULL or "auto" (the first that works here), or an engine's name. `path`: its shared object, NULL to search:
- * the environment's RECSYS_ENGINE_PATH (a file or a folder; not for set-user-id programs), beside the library, where it
- * was installed. RECSYS_ENOENGINE lists every path that was tried, or says why the engine cannot work in this process;
- * RECSYS_EVERSION names both ABI versions. */
+/* `name`: NULL or "auto" (the first that works here: onednn, torch), or an engine's name. `path`: its shared object,
+ * NULL to search: the environment's RECSYS_ENGINE_PATH (a file or a folder; not for set-user-id programs), beside the
+ * library, where it was installed. RECSYS_ENOENGINE lists every path that was tried, or says why the engine cannot work
+ * in this process; RECSYS_EVERSION names both ABI versions. */
 recsys_status recsys__engine_open(recsys__engine **engine, const char *name, const char *path, recsys_error *error);
 /* The same in a process of its own (engine/isolated.h). */
 recsys_status recsys__engine_isolate(recsys__engine **engine, const char *name, const char *path, recsys_error *error);
@@ -25,6 +25,7 @@ void recsys__engine_close(recsys__engine *engine); /* ends an isolated one; NULL
 const char *recsys__engine_name(const recsys__engine *engine);
 const char *recsys__engine_version(const recsys__engine *engine);
 const char *recsys__engine_path(const recsys__engine *engine);
+bool recsys__engine_trains(const recsys__engine *engine); /* else it only runs networks */
 int32_t recsys__engine_bfloat16(recsys__engine *engine, const char *device);
 
 /* A network in an engine, and the one call that may be under way on it. */

@@ -35,7 +35,7 @@ typedef struct recsys__request {
 typedef struct recsys__reply {
   recsys_error error; /* its status is the call's */
   recsys_engine_net_info info;
-  int32_t answer; /* BFLOAT16 */
+  int32_t answer; /* BFLOAT16; HELLO: whether it trains */
   int32_t reserved;
   char name[32], version[64]; /* HELLO */
 } recsys__reply;

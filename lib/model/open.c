@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 #include "base/options.h"
@@ -140,11 +141,34 @@ static recsys_status find_outputs(recsys_model *model, recsys__net *net, uint32_
   return RECSYS_OK;
 }
 
-static recsys_status open_engine(recsys_model *model, recsys_error *error) {
+static recsys_status open_engine(recsys_model *model, const char *name, recsys_error *error) {
   const recsys_model_options *o = &model->options;
-  return o->isolation == RECSYS_ISOLATION_PROCESS
-             ? recsys__engine_isolate(&model->engine, o->engine, o->engine_path, error)
-             : recsys__engine_open(&model->engine, o->engine, o->engine_path, error);
+  return o->isolation == RECSYS_ISOLATION_PROCESS ? recsys__engine_isolate(&model->engine, name, o->engine_path, error)
+                                                  : recsys__engine_open(&model->engine, name, o->engine_path, error);
+}
+
+/* Of the engines, torch alone reaches GPUs. */
+static bool wants_gpu(const char *device) {
+  bool automatic = device == NULL || strcmp(device, "auto") == 0;
+  return automatic ? access("/dev/nvidiactl", F_OK) == 0 : strncmp(device, "cuda", 4) == 0;
+}
+
+/* With an engine left to choose: the fastest that is here, or torch for what that one cannot run. */
+static recsys_status load(recsys_model *model, const recsys__net *folded, const uint32_t *outputs, uint32_t count,
+                          recsys_error *error) {
+  const char *name = model->options.engine;
+  bool automatic = name == NULL || strcmp(name, "auto") == 0;
+  if (automatic && wants_gpu(model->options.device) && open_engine(model, "torch", NULL) == RECSYS_OK)
+    return recsys__model_load(model, folded, outputs, count, error);
+  recsys_status status = open_engine(model, name, error);
+  if (status == RECSYS_OK)
+    status = recsys__model_load(model, folded, outputs, count, error);
+  if (status != RECSYS_EUNSUPPORTED || !automatic || strcmp(recsys__engine_name(model->engine), "torch") == 0)
+    return status;
+  recsys__engine_close(model->engine);
+  model->engine = NULL;
+  status = open_engine(model, "torch", error);
+  return status == RECSYS_OK ? recsys__model_load(model, folded, outputs, count, error) : status;
 }
 
 /* From a network with weights to one that an engine runs; takes the weights over and frees them. */
@@ -166,9 +190,7 @@ static recsys_status finish(recsys_model *model, recsys__net *net, recsys_error 
   if (status == RECSYS_OK)
     status = find_outputs(model, &folded, outputs, &count, error);
   if (status == RECSYS_OK)
-    status = open_engine(model, error);
-  if (status == RECSYS_OK)
-    status = recsys__model_load(model, &folded, outputs, count, error);
+    status = load(model, &folded, outputs, count, error);
   recsys__net_free(&folded);
   if (status == RECSYS_OK)
     status = recsys__model_build(model, &model->net, error);

@@ -107,6 +107,21 @@ static recsys_status make_parameters(recsys__picture_source *s, recsys__net *net
   return RECSYS_OK;
 }
 
+/* The model's engine, or where that does not train, libtorch's. */
+static recsys_status find_engine(recsys__picture_source *s, recsys__engine **engine, recsys_error *error) {
+  *engine = s->model->engine;
+  if (recsys__engine_trains(*engine))
+    return RECSYS_OK;
+  recsys_status status = s->model->options.isolation == RECSYS_ISOLATION_PROCESS
+                             ? recsys__engine_isolate(&s->engine, "torch", NULL, error)
+                             : recsys__engine_open(&s->engine, "torch", NULL, error);
+  if (status == RECSYS_OK && !recsys__engine_trains(s->engine))
+    status = recsys__fail(error, RECSYS_ENOENGINE, 0, "%.120s does not train: the engine \"torch\" is needed",
+                          recsys__engine_path(s->engine));
+  *engine = s->engine;
+  return status;
+}
+
 recsys_status recsys__pictures_open(recsys__picture_source *s, recsys__net *net, uint32_t op, const uint8_t *trained,
                                     size_t room, recsys_error *error) {
   const recsys_network *network = &net->network;
@@ -125,8 +140,11 @@ recsys_status recsys__pictures_open(recsys__picture_source *s, recsys__net *net,
                                           .device = recsys__loaded_info(s->model->loaded)->device,
                                           .output = op,
                                           .trained = trained};
+  recsys__engine *engine = NULL;
   if (status == RECSYS_OK)
-    status = recsys__trainer_open(&s->trainer, s->model->engine, network, &options, error);
+    status = find_engine(s, &engine, error);
+  if (status == RECSYS_OK)
+    status = recsys__trainer_open(&s->trainer, engine, network, &options, error);
   if (status != RECSYS_OK)
     recsys__pictures_close(s);
   return status;
@@ -134,6 +152,7 @@ recsys_status recsys__pictures_open(recsys__picture_source *s, recsys__net *net,
 
 void recsys__pictures_close(recsys__picture_source *s) {
   recsys__trainer_close(s->trainer);
+  recsys__engine_close(s->engine);
   for (size_t i = 0; i < s->parameter_count; i++)
     recsys__parameter_free(&s->parameters[i]);
   recsys__free(s->parameters);

@@ -95,6 +95,7 @@ typedef enum recsys__vary { RECSYS__VARY_NOTHING, RECSYS__VARY_MIRROR, RECSYS__V
 typedef struct recsys__picture_source {
   const recsys_model *model; /* whose recipe and limits apply */
   const recsys_image *images;
+  recsys__engine *engine; /* one that trains, opened for this alone; NULL: the model's own does */
   recsys__trainer *trainer;
   const recsys__net *net;
   size_t room, dim; /* pictures of a batch; floats of a row */

@@ -1,7 +1,7 @@
 """Heads against logistic regression: product photographs, features of GoogLeNet, five stratified folds with byte-equal
 pictures in one fold. Both learn from four fifths (the head stops by a fifth of these; HEAD_OPTIONS adds options to
 recsys train, HEADS_CACHE keeps the features; C of the regression, on standardised features, is chosen by three inner folds) and are measured on the
-rest: macro-F1 over the labels that occur there. HEADS_ONLY=1 leaves the regression out.
+rest: macro-F1 over the labels that occur there. HEADS_ONLY=1 leaves the regression out; SPLIT=N draws other folds.
 
     heads.py RECSYS DATA [FIELD...]        needs NumPy and scikit-learn; DATA as in docs/results.md
 """
@@ -68,13 +68,13 @@ def main():
             y = np.array([line[field] for line in lines])
             names, counts = np.unique(y, return_counts=True)
             keep = np.isin(y, names[counts >= 10])
-            groups = np.array([hash(key) for key in keys])
+            groups = np.array([int.from_bytes(key[:7], 'little') for key in keys])
             heads, regressions = [], []
             with open(folder + "/all.csv", "w", encoding="utf-8", newline="") as file:
                 csv.writer(file).writerows([["id", field]] + [[l["id"], l[field]] for l, k in zip(lines, keep) if k])
             run("train", "--images", images, "--labels", folder + "/all.csv", "--fields", field, "--model", model, "--out",
                 folder + "/m", "--cache", cache, "--epochs", "1")  # all features into the cache
-            for fold, (rest, test) in enumerate(StratifiedGroupKFold(5, shuffle=True, random_state=1).split(
+            for fold, (rest, test) in enumerate(StratifiedGroupKFold(5, shuffle=True, random_state=int(os.environ.get("SPLIT", "1"))).split(
                     np.zeros(keep.sum()), y[keep], groups[keep])):
                 kept = [line for line, k in zip(lines, keep) if k]
                 for name, part in (("train", rest), ("test", test)):

@@ -1,9 +1,9 @@
-"""Every architecture through the torch engine against torchvision or reference_nets.py: same weights, same inputs,
+"""Every architecture through an engine (RECSYS_ENGINE_PATH) against torchvision or reference_nets.py: same weights, same inputs,
 every named layer. Float32: the largest error, relative to the largest value of the layer, is at most 1e-4; bfloat16:
 the cosine of each picture's row is at least 0.999. Layers are asked for twice: all of them from one network, and the
 ends alone, because the engine fuses what nobody asks for.
 
-    test_numeric.py RUN_LAYERS [ARCHITECTURE...]
+    test_numeric.py RUN_LAYERS [ARCHITECTURE...]      PICTURES=2: how many, in one call
 
 Exit status 77 (skipped) without torchvision. Real weights: SHARED_DATA/weights, where that is there.
 """
@@ -25,7 +25,7 @@ except ImportError as e:
     sys.exit(77)
 
 ENDS = ["avgpool", "maxpool", "flatten", "softmax", "fc2"]
-N = 2
+N = int(os.environ.get("PICTURES", "2"))
 
 
 def write_safetensors(path, state):

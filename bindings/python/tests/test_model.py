@@ -107,7 +107,7 @@ class Models(unittest.TestCase):
     def test_in_this_process(self):
         """In a new Python: what is loaded here stays."""
         script = ("import sys, numpy as np, recsys; sys.path.insert(0, sys.argv[1]); import test_model as t;"
-                  "a = t.model(isolation='none').embed(t.PIXELS); b = t.model().embed(t.PIXELS);"
+                  "a = t.model(isolation='none', engine='torch').embed(t.PIXELS); b = t.model(engine='torch').embed(t.PIXELS);"
                   "assert np.array_equal(a, b) and 'libtorch' in open('/proc/self/maps').read()")
         done = subprocess.run([sys.executable, "-c", script, os.path.dirname(os.path.abspath(__file__))], check=False,
                               capture_output=True, timeout=120)
@@ -119,13 +119,13 @@ class Models(unittest.TestCase):
         """PyTorch imported before and after, in a new Python (RECSYS_TORCH_PYTHON: one with PyPI's torch, else this one).
         In one process with a libtorch that is not the engine's, an engine there is refused with a reason."""
         script = ("import os, sys, numpy as np; sys.path.insert(0, sys.argv[1]); import torch, recsys, test_model as t;"
-                  "a = t.model().embed(t.PIXELS); x = torch.ones(3) * 2; assert x.sum() == 6;"
+                  "a = t.model(engine='torch').embed(t.PIXELS); x = torch.ones(3) * 2; assert x.sum() == 6;"
                   "maps = {l.split()[-1] for l in open('/proc/self/maps') if 'libtorch_cpu' in l};"
                   "import subprocess; own = subprocess.run(['ldd', sys.argv[2]], capture_output=True, text=True).stdout;"
                   "own = {os.path.realpath(l.split()[2]) for l in own.splitlines() if 'libtorch_cpu' in l};"
                   "same = bool(own & {os.path.realpath(path) for path in maps});"
                   "b = None\n"
-                  "try: b = t.model(isolation='none').embed(t.PIXELS)\n"
+                  "try: b = t.model(isolation='none', engine='torch').embed(t.PIXELS)\n"
                   "except recsys.errors.NoEngine as reason: print('refused:', reason)\n"
                   "except t.unittest.SkipTest as reason: print('refused:', reason)\n"
                   "assert (b is not None) == same, maps\n"

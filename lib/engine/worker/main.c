@@ -161,6 +161,7 @@ static recsys_status hello(server *s, recsys__reply *reply) {
   }
   snprintf(reply->name, sizeof reply->name, "%s", recsys__engine_name(s->engine));
   snprintf(reply->version, sizeof reply->version, "%s", recsys__engine_version(s->engine));
+  reply->answer = recsys__engine_trains(s->engine);
   return RECSYS_OK;
 }
 

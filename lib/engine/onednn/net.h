@@ -1,0 +1,121 @@
+/*
+ * A loaded network: reordered weights, and for each asked output and two batch sizes a plan, which is a list of oneDNN
+ * operations over places in one block of memory.
+ *
+ *   plan.c    which operations are needed, and which of them disappear in others
+ *   emit.c    the oneDNN operation of each
+ *   memory.c  where everything lies, and running
+ */
+#ifndef RECSYS_ENGINE_ONEDNN_NET_H
+#define RECSYS_ENGINE_ONEDNN_NET_H
+
+#include "engine/onednn/dnn.h"
+
+enum { NET_BATCH = 8, STEP_PLACES = 6, NONE = -1 };
+
+typedef enum where { IN_BLOCK, IN_WEIGHTS, IN_INPUT, IN_OUTPUT, IN_SCRATCH } where;
+
+/* One argument of an operation. */
+typedef struct place {
+  int argument; /* DNNL_ARG_... */
+  where where;
+  uint32_t index; /* of the buffer or of the weights */
+  dnn_shape shape;
+  dnnl_memory_t memory;
+} place;
+
+typedef struct step {
+  dnn_made made;
+  place places[STEP_PLACES];
+  uint32_t place_count;
+} step;
+
+/* Memory that holds one activation, or several, one after the other. */
+typedef struct buffer {
+  dnn_shape shape;
+  size_t bytes, offset;
+  uint32_t first, last; /* steps that use it */
+  bool used;
+} buffer;
+
+typedef struct plan {
+  uint32_t output; /* the operation */
+  int64_t batch;
+  uint64_t row; /* floats of one row */
+  step *steps;
+  uint32_t step_count;
+  buffer *buffers;
+  uint32_t buffer_count;
+  size_t bytes, scratch; /* of the block; of the working memory behind it */
+  uint32_t winograd;     /* convolutions that run so */
+} plan;
+
+typedef struct weights {
+  int32_t weight; /* of the network */
+  dnn_shape shape;
+  void *data;
+} weights;
+
+typedef struct net {
+  const recsys_host *host;
+  dnnl_engine_t engine;
+  dnnl_stream_t stream;
+  uint32_t threads;
+  dnnl_data_type_t type; /* of picture-shaped activations */
+  uint32_t channels, height, width;
+  recsys_op *ops;
+  uint32_t op_count;
+  weights *weights;
+  uint32_t weights_count, weights_capacity;
+  plan *plans; /* two for each output: NET_BATCH pictures, and one */
+  uint32_t plan_count;
+  char *block;
+  size_t block_bytes;
+  float *staged; /* a batch that is not full */
+  size_t staged_floats;
+} net;
+
+/* Memory of the host's; NULL: there is none. */
+void *net_alloc(const net *n, size_t count, size_t size);
+void net_free(const net *n, void *memory);
+
+/* While a plan is made. */
+typedef struct making {
+  net *net;
+  plan *plan;
+  const recsys_network *network;
+  recsys_error *error;
+  bool *needed;
+  uint32_t *uses;
+  bool *same;       /* what the operation gives is there already: dropout, what others do in passing */
+  bool *relu;       /* ends with a ReLU */
+  int32_t *sum;     /* a convolution that adds to the result of that operation, or NONE */
+  int32_t *value;   /* the buffer with the operation's result */
+  dnn_shape *shape; /* of that result:  */
+  int32_t input;    /* the buffer with the network's input */
+} making;
+
+/* plan.c */
+recsys_status plan_make(net *n, plan *p, const recsys_network *network, uint32_t output, int64_t batch,
+                        recsys_error *error);
+const recsys_weight *plan_weight(const recsys_network *network, int32_t index);
+
+/* emit.c */
+recsys_status emit(making *m, uint32_t op);
+recsys_status emit_output(making *m);
+
+/* memory.c */
+int32_t buffer_new(making *m, const dnn_shape *shape); /* NONE: out of memory */
+step *step_new(making *m, const dnn_made *made);       /* NULL: out of memory (the operation is unmade) */
+void step_add(making *m, step *s, int argument, where kind, int32_t index, const dnn_shape *shape);
+recsys_status plan_place(net *n, plan *p, recsys_error *error);
+recsys_status plan_run(net *n, plan *p, const float *input, float *rows, recsys_error *error);
+void plan_free(net *n, plan *p);
+
+/* weights.c: the index of a weight of the network in the layout that is wanted. `is`: its own shape, plain float32. */
+recsys_status weights_get(making *m, int32_t weight, const float *data, const dnn_shape *is, const dnn_shape *want,
+                          uint32_t *index);
+/* A layout in which the weight is there already; NULL: none. */
+const dnn_shape *weights_there(const net *n, int32_t weight);
+
+#endif

@@ -1,0 +1,70 @@
+/* Weights in the layouts that the operations want, each reordered once. */
+#include <string.h>
+
+#include "engine/onednn/net.h"
+
+const dnn_shape *weights_there(const net *n, int32_t weight) {
+  for (uint32_t i = 0; i < n->weights_count; i++)
+    if (n->weights[i].weight == weight)
+      return &n->weights[i].shape;
+  return NULL;
+}
+
+static weights *new_weights(net *n) {
+  if (n->weights_count == n->weights_capacity) {
+    uint32_t capacity = 2 * n->weights_capacity + 64;
+    weights *more = net_alloc(n, capacity, sizeof *more);
+    if (more == NULL)
+      return NULL;
+    if (n->weights_count > 0)
+      memcpy(more, n->weights, n->weights_count * sizeof *more);
+    net_free(n, n->weights);
+    n->weights = more;
+    n->weights_capacity = capacity;
+  }
+  return &n->weights[n->weights_count];
+}
+
+static recsys_status reorder(net *n, const float *data, const dnn_shape *is, const dnn_shape *want, void *to,
+                             recsys_error *error) {
+  dnn_made made;
+  dnnl_memory_t from = NULL, into = NULL, scratch = NULL;
+  recsys_status status = dnn_reorder(&made, n->engine, is, want, error);
+  if (status != RECSYS_OK)
+    return status;
+  const dnnl_dims_t bytes = {(dnnl_dim_t)made.scratch};
+  dnn_shape working = dnn_shape_of(bytes, 1, dnnl_u8, DNN_PLAIN);
+  void *memory = made.scratch > 0 ? net_alloc(n, made.scratch, 1) : NULL;
+  bool ok = (memory != NULL || made.scratch == 0) &&
+            dnnl_memory_create(&from, is, n->engine, (void *)(uintptr_t)data) == dnnl_success &&
+            dnnl_memory_create(&into, want, n->engine, to) == dnnl_success &&
+            dnnl_memory_create(&scratch, &working, n->engine, memory) == dnnl_success;
+  const dnnl_exec_arg_t arguments[3] = {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, into}, {DNNL_ARG_SCRATCHPAD, scratch}};
+  ok = ok && dnnl_primitive_execute(made.primitive, n->stream, made.scratch > 0 ? 3 : 2, arguments) == dnnl_success &&
+       dnnl_stream_wait(n->stream) == dnnl_success;
+  dnnl_memory_t all[3] = {from, into, scratch};
+  for (int i = 0; i < 3; i++)
+    if (all[i] != NULL)
+      dnnl_memory_destroy(all[i]);
+  net_free(n, memory);
+  dnn_unmake(&made);
+  return ok ? RECSYS_OK : dnn_fail(error, RECSYS_ENOMEM, "the onednn engine has no memory to reorder weights");
+}
+
+recsys_status weights_get(making *m, int32_t weight, const float *data, const dnn_shape *is, const dnn_shape *want,
+                          uint32_t *index) {
+  net *n = m->net;
+  for (uint32_t i = 0; i < n->weights_count; i++)
+    if (weight >= 0 && n->weights[i].weight == weight && dnn_same(&n->weights[i].shape, want)) {
+      *index = i;
+      return RECSYS_OK;
+    }
+  weights *w = new_weights(n);
+  void *to = w != NULL ? net_alloc(n, dnn_bytes(want), 1) : NULL;
+  if (to == NULL)
+    return dnn_fail(m->error, RECSYS_ENOMEM, "the onednn engine has no memory for %zu bytes of weights",
+                    dnn_bytes(want));
+  *w = (weights){weight, *want, to};
+  *index = n->weights_count++;
+  return reorder(n, data, is, want, to, m->error);
+}

@@ -1,0 +1,140 @@
+/* The oneDNN engine at its edges: what it refuses, memory, and batches of every size. Its numbers are
+ * test_numeric.py's.
+ */
+#include <check.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "engine/loader.h"
+#include "nn/net.h"
+
+enum { MOST = 19, CLASSES = 10 };
+
+static recsys__engine *engine;
+static recsys_error error;
+
+static void open_engine(void) {
+  ck_assert_msg(recsys__engine_open(&engine, "onednn", NULL, &error) == RECSYS_OK, "%s", error.message);
+}
+
+static recsys_status load_on(recsys__loaded **loaded, recsys__net *net, const char *device) {
+  uint32_t outputs[1];
+  ck_assert_int_eq(recsys__net_classifier(net, &outputs[0], &error), RECSYS_OK);
+  recsys_engine_options options = {.struct_size = sizeof options,
+                                   .precision = RECSYS_PRECISION_FLOAT32,
+                                   .threads = 2,
+                                   .device = device,
+                                   .outputs = outputs,
+                                   .output_count = 1};
+  return recsys__loaded_open(loaded, engine, &net->network, &options, &error);
+}
+
+static recsys__net make_net(const char *architecture) {
+  recsys__net net;
+  ck_assert_int_eq(recsys__net_build(&net, architecture, CLASSES, &error), RECSYS_OK);
+  ck_assert_int_eq(recsys__net_randomise(&net, 1, &error), RECSYS_OK);
+  return net;
+}
+
+static void expect_refused(recsys__net *net, const char *device, recsys_status expected, const char *part) {
+  recsys__loaded *loaded;
+  recsys_status status = load_on(&loaded, net, device);
+  ck_assert_msg(status == expected, "%s: %s", recsys_status_name(status), error.message);
+  ck_assert_msg(strstr(error.message, part) != NULL, "no \"%s\" in: %s", part, error.message);
+  ck_assert_ptr_null(loaded);
+}
+
+START_TEST(what_it_cannot_do) {
+  open_engine();
+  ck_assert(!recsys__engine_trains(engine));
+  recsys__net net = make_net("lenet5");
+  recsys_op *op = (recsys_op *)(uintptr_t)&net.network.ops[3];
+  recsys_op kept = *op;
+  op->kind = 99;
+  expect_refused(&net, "cpu", RECSYS_EUNSUPPORTED, "kind 99");
+  *op = kept;
+  op->inputs[0] = 5;
+  expect_refused(&net, "cpu", RECSYS_EINVAL, "operation 3");
+  *op = kept;
+  op->weight = 1000;
+  expect_refused(&net, "cpu", RECSYS_EINVAL, "operation 3");
+  *op = kept;
+  expect_refused(&net, "cuda", RECSYS_ENOENGINE, "use the engine \"torch\"");
+  recsys_weight *weight = (recsys_weight *)(uintptr_t)&net.network.weights[0];
+  weight->shape[1] = 3;
+  expect_refused(&net, "cpu", RECSYS_EINVAL, "weight 0");
+  weight->shape[1] = 1;
+  recsys__loaded *loaded;
+  ck_assert_msg(load_on(&loaded, &net, "auto") == RECSYS_OK, "%s", error.message);
+  recsys__loaded_close(loaded);
+  recsys__net_free(&net);
+}
+END_TEST
+
+/* 537 MB of weights, of which it may have 100 MB. */
+START_TEST(out_of_memory) {
+  open_engine();
+  recsys__net net = make_net("vgg16");
+  long pages = 0;
+  FILE *file = fopen("/proc/self/statm", "r");
+  ck_assert_int_eq(fscanf(file, "%ld", &pages), 1);
+  fclose(file);
+  struct rlimit limit = {(rlim_t)pages * 4096 + (100u << 20), RLIM_INFINITY};
+  ck_assert_int_eq(setrlimit(RLIMIT_AS, &limit), 0);
+  recsys__loaded *loaded;
+  recsys_status status = load_on(&loaded, &net, "cpu");
+  limit.rlim_cur = RLIM_INFINITY;
+  setrlimit(RLIMIT_AS, &limit);
+  ck_assert_msg(status == RECSYS_ENOMEM, "%s: %s", recsys_status_name(status), error.message);
+  recsys__net_free(&net);
+}
+END_TEST
+
+/* Alone, in pairs, in a batch that is full, and in one that is not: the same rows. */
+START_TEST(batches_of_every_size) {
+  open_engine();
+  recsys__net net = make_net("mini");
+  size_t picture = (size_t)net.network.height * net.network.width * net.network.channels;
+  float *input = malloc(MOST * picture * sizeof *input), alone[MOST][CLASSES], rows[MOST][CLASSES];
+  ck_assert_ptr_nonnull(input);
+  for (size_t i = 0; i < MOST * picture; i++)
+    input[i] = (float)((i * 2654435761u >> 7) % 1000) / 500 - 1;
+  recsys__loaded *loaded;
+  ck_assert_msg(load_on(&loaded, &net, "cpu") == RECSYS_OK, "%s", error.message);
+  for (int i = 0; i < MOST; i++) {
+    ck_assert_int_eq(recsys__loaded_start(loaded, input + (size_t)i * picture, 1, 0, alone[i], &error), RECSYS_OK);
+    ck_assert_int_eq(recsys__loaded_wait(loaded, &error), RECSYS_OK);
+  }
+  for (uint64_t n = 1; n <= MOST; n++) {
+    memset(rows, 0x7f, sizeof rows);
+    ck_assert_int_eq(recsys__loaded_start(loaded, input, n, 0, rows[0], &error), RECSYS_OK);
+    ck_assert_int_eq(recsys__loaded_wait(loaded, &error), RECSYS_OK);
+    for (uint64_t i = 0; i < n; i++)
+      for (int k = 0; k < CLASSES; k++)
+        ck_assert_msg(fabsf(rows[i][k] - alone[i][k]) <= 1e-5F, "%d of %d: %g, alone %g", (int)i, (int)n,
+                      (double)rows[i][k], (double)alone[i][k]);
+    if (n < MOST) /* nothing is written behind the rows */
+      ck_assert_mem_eq(rows[n], "\x7f\x7f\x7f\x7f", 4);
+  }
+  recsys__loaded_close(loaded);
+  recsys__net_free(&net);
+  free(input);
+}
+END_TEST
+
+int main(void) {
+  Suite *suite = suite_create("onednn");
+  TCase *all = tcase_create("all");
+  tcase_add_test(all, what_it_cannot_do);
+  tcase_add_test(all, out_of_memory);
+  tcase_add_test(all, batches_of_every_size);
+  suite_add_tcase(suite, all);
+  SRunner *runner = srunner_create(suite);
+  srunner_run_all(runner, CK_ENV);
+  int failed = srunner_ntests_failed(runner);
+  srunner_free(runner);
+  return failed > 0;
+}
