@@ -1,6 +1,7 @@
 /*
  * auto: what a shop wants without reading a paper. No ratings yet: `visual`; few: `content`; `popular` where items have
- * no pictures (features); else `ease` while its matrices fit the memory, else `als`. Chosen at every fit; describe says what and why.
+ * no pictures (features); else `ease` while its matrices fit the memory, else `als`. Chosen at every fit; describe says
+ * what and why.
  */
 #include <stdio.h>
 

@@ -339,11 +339,12 @@ static recsys_status emit_concat(making *m, uint32_t index) {
     int32_t from = NONE;
     dnn_shape src, part;
     status = input_of(m, op, k, &from, &src);
-    if (status == RECSYS_OK)
-      status = dnn_part_of(&part, &all, first, src.dims[1])
-                   ? copy(m, from, &src, whole, &part)
-                   : dnn_fail(m->error, RECSYS_EUNSUPPORTED, "operation %u: a part of %d channels from channel %d on",
-                              index, (int)src.dims[1], (int)first);
+    if (status != RECSYS_OK)
+      return status;
+    status = dnn_part_of(&part, &all, first, src.dims[1])
+                 ? copy(m, from, &src, whole, &part)
+                 : dnn_fail(m->error, RECSYS_EUNSUPPORTED, "operation %u: a part of %d channels from channel %d on",
+                            index, (int)src.dims[1], (int)first);
     first += src.dims[1];
   }
   return status;
