@@ -26,6 +26,8 @@ const args_option opening_model_options[] = {
     {"recipe", "NAME", "how pixels become input: torchvision, keras, caffe, ... (default: as for --layer)",
      "--recipe keras"},
     {"precision", "KIND", "float32, bfloat16, or auto: bfloat16 where it is fast and agrees", "--precision float32"},
+    {"engine", "NAME", "what runs the network: onednn, torch, or auto: the fastest of them that is here and can",
+     "--engine torch"},
     {"isolation", "KIND", "none, or process: the engine runs in a child process, which may crash",
      "--isolation process"},
     {"threads", "N", "threads to use (default: every processor)", "--threads 4"},
@@ -196,7 +198,8 @@ recsys_model *opening_model(const args *a, const store_facts *remembered, recsys
   recsys_model_options options = {.struct_size = sizeof options,
                                   .architecture = args_get(a, "architecture", NULL),
                                   .layer = args_get(a, "layer", remembered ? remembered->layer : NULL),
-                                  .recipe = args_get(a, "recipe", remembered ? remembered->recipe : NULL)};
+                                  .recipe = args_get(a, "recipe", remembered ? remembered->recipe : NULL),
+                                  .engine = args_get(a, "engine", NULL)};
   *code = MISUSED;
   if (!spec)
     args_misuse(a, "which network? Give --model FILE, or --model untrained:squeezenet1_1 to try things out");

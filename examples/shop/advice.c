@@ -1,7 +1,7 @@
 #include "advice.h"
 
 #include <errno.h>
-#include <inttypes.h>
+#include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "database.h"
+#include "events.h"
 
 enum { KEY = 32 };
 
@@ -19,7 +19,19 @@ static bool say(const recsys_error *error) {
   return false;
 }
 
-/* -- opening */
+/* -- opening and learning */
+
+/* A signal that ends the shop also ends the first fit, when nobody waits for signals yet. */
+static int stop_learning(void *context, const char *phase, uint64_t done, uint64_t total) {
+  shop *s = context;
+  sigset_t waiting;
+  (void)phase, (void)done, (void)total;
+  pthread_mutex_lock(&s->lock);
+  bool stopping = s->stopping;
+  pthread_mutex_unlock(&s->lock);
+  return stopping ||
+         (sigpending(&waiting) == 0 && (sigismember(&waiting, SIGINT) == 1 || sigismember(&waiting, SIGTERM) == 1));
+}
 
 static bool open_model(shop *s, recsys_error *error) {
   recsys_model_options how = {.struct_size = sizeof how,
@@ -46,9 +58,10 @@ static bool open_all(shop *s, recsys_error *error) {
   /* Requests run beside each other, so that one search need not use several processors. */
   recsys_store_options how = {.struct_size = sizeof how, .flags = RECSYS_STORE_MUST_EXIST, .threads = 1};
   recsys_ranker_options alone = {.struct_size = sizeof alone};
+  recsys_fit_options learning = {.struct_size = sizeof learning, .progress = stop_learning, .progress_user = s};
   return !recsys_store_open(&s->store, s->options.store, &how, error) && open_model(s, error) &&
          !recsys_ranker_create(&s->ranker, s->store, s->options.ranker, &alone, error) &&
-         !recsys_ranker_fit(s->ranker, NULL, error);
+         !recsys_ranker_fit(s->ranker, &learning, error);
 }
 
 bool advice_open(shop *s) {
@@ -81,15 +94,6 @@ bool advice_similar(shop *s, int64_t product, double least, size_t n, advice *li
   return status == RECSYS_OK || status == RECSYS_EPARTIAL; /* partial: it has no picture, so nothing is like it */
 }
 
-static int64_t user_of(shop *s, int64_t shopper, bool create, recsys_error *error) {
-  char key[KEY];
-  const char *keys[1] = {key};
-  int64_t user = -1;
-  snprintf(key, sizeof key, "shopper-%" PRId64, shopper);
-  recsys_store_resolve(s->store, RECSYS_USERS, keys, 1, create ? RECSYS_RESOLVE_CREATE : 0, &user, error);
-  return user;
-}
-
 /* The product of the shopper's history that speaks most for this one; -1: none does. */
 static int64_t find_reason(shop *s, int64_t user, int64_t product) {
   recsys_reason reasons[8];
@@ -104,7 +108,7 @@ static int64_t find_reason(shop *s, int64_t user, int64_t product) {
 
 bool advice_for(shop *s, int64_t shopper, size_t n, advice *list, recsys_error *error) {
   clear(list);
-  int64_t user = shopper ? user_of(s, shopper, false, error) : -1;
+  int64_t user = shopper ? events_user(s, shopper) : -1;
   if (user < 0)
     user = INT64_MAX; /* nobody: the popular list */
   recsys_recommend_options how = {
@@ -188,6 +192,25 @@ static recsys_status put_product(shop *s, int64_t item, const advice_product *p,
                                               NULL, row, 1, error);
 }
 
+/* While the ranker learns, which may take long, nobody waits for it: it refreshes afterwards. */
+static bool refresh(shop *s, recsys_error *error) {
+  if (pthread_mutex_trylock(&s->refresh_lock) != 0) {
+    pthread_mutex_lock(&s->lock);
+    s->refresh_waits = true;
+    pthread_mutex_unlock(&s->lock);
+    return true;
+  }
+  bool ok = !recsys_ranker_refresh(s->ranker, NULL, error);
+  pthread_mutex_unlock(&s->refresh_lock);
+  return ok;
+}
+
+void advice_remove(shop *s, int64_t id, const char *path) {
+  recsys_store_remove(s->store, RECSYS_ITEMS, &id, 1, NULL);
+  refresh(s, NULL);
+  remove(path);
+}
+
 static int64_t add(shop *s, const char *key, const advice_product *p, char path[4096], const float *row,
                    recsys_error *error) {
   int64_t item = -1;
@@ -197,9 +220,7 @@ static int64_t add(shop *s, const char *key, const advice_product *p, char path[
   }
   bool ok = !recsys_store_resolve(s->store, RECSYS_ITEMS, &key, 1, RECSYS_RESOLVE_CREATE, &item, error) &&
             !put_product(s, item, p, path, row, error);
-  pthread_mutex_lock(&s->refresh_lock);
-  ok = ok && !recsys_ranker_refresh(s->ranker, NULL, error);
-  pthread_mutex_unlock(&s->refresh_lock);
+  ok = ok && refresh(s, error);
   if (ok)
     return item;
   if (item >= 0)
@@ -219,126 +240,17 @@ int64_t advice_add(shop *s, const advice_product *product, char path[4096], recs
   return item;
 }
 
-/* -- events */
-
-void advice_note(shop *s, int64_t shopper, int64_t product, const char *kind) {
-  pthread_mutex_lock(&s->lock);
-  if (s->n_events == s->events_capacity) {
-    size_t capacity = 2 * s->events_capacity + 64;
-    shop_event *more = realloc(s->events, capacity * sizeof *more);
-    if (more) {
-      s->events = more;
-      s->events_capacity = capacity;
-    }
-  }
-  if (s->n_events < s->events_capacity)
-    s->events[s->n_events++] = (shop_event){shopper, product, time(NULL), kind};
-  pthread_mutex_unlock(&s->lock);
-}
-
-bool advice_waits(shop *s, int64_t shopper) {
-  bool found = false;
-  pthread_mutex_lock(&s->lock);
-  for (size_t i = 0; i < s->n_events; i++)
-    found = found || s->events[i].shopper == shopper;
-  pthread_mutex_unlock(&s->lock);
-  return found;
-}
-
-static bool write_events(sqlite3 *db, const shop_event *events, size_t n) {
-  if (!db_begin(db))
-    return false;
-  bool ok = true;
-  for (size_t i = 0; ok && i < n; i++)
-    ok = db_do(db, "INSERT INTO event(shopper, product, kind, time) VALUES(?, ?, ?, ?)", "iisi", events[i].shopper,
-               events[i].product, events[i].kind, events[i].time);
-  return db_finish(db, ok);
-}
-
-static recsys_status put_events(shop *s, const shop_event *events, size_t n, recsys_error *error) {
-  int64_t *columns = calloc(3 * n, sizeof *columns);
-  const char **kinds = calloc(n, sizeof *kinds);
-  recsys_status status = columns && kinds ? RECSYS_OK : RECSYS_ENOMEM;
-  for (size_t i = 0; !status && i < n; i++) {
-    columns[i] = user_of(s, events[i].shopper, true, error);
-    columns[n + i] = events[i].product;
-    columns[2 * n + i] = events[i].time;
-    kinds[i] = events[i].kind;
-    status = columns[i] < 0 ? error->status : RECSYS_OK;
-  }
-  if (!status)
-    status = recsys_store_put_events(s->store, columns, columns + n, kinds, columns + 2 * n, n, NULL, error);
-  free(columns);
-  free(kinds);
-  return status;
-}
-
-void advice_flush(shop *s, sqlite3 *db) {
-  pthread_mutex_lock(&s->lock);
-  shop_event *events = s->events;
-  size_t n = s->n_events;
-  s->events = NULL;
-  s->n_events = s->events_capacity = 0;
-  pthread_mutex_unlock(&s->lock);
-  recsys_error error = {0};
-  if (n > 0 && (!write_events(db, events, n) || put_events(s, events, n, &error)))
-    fprintf(stderr, "shop: %zu events are lost: %s\n", n, error.message[0] ? error.message : sqlite3_errmsg(db));
-  free(events);
-}
-
-void advice_merge(shop *s, sqlite3 *db, int64_t guest, int64_t account) {
-  recsys_error error = {0};
-  int64_t from = user_of(s, guest, false, &error);
-  size_t n = 0;
-  shop_event *events = NULL;
-  if (from < 0)
-    return;
-  /* The store adds what it is given, so the account's own events are taken out and put in again with the guest's. */
-  int64_t to = user_of(s, account, true, &error);
-  sqlite3_stmt *row =
-      db_ask(db, "SELECT product, kind, time FROM event WHERE shopper = ? ORDER BY time, id", "i", account);
-  while (db_next(&row)) {
-    shop_event *more = realloc(events, (n + 1) * sizeof *more);
-    if (!more)
-      break;
-    events = more;
-    const char *kind = db_text(row, 1);
-    events[n++] = (shop_event){account, db_integer(row, 0), db_integer(row, 2),
-                               !strcmp(kind, "purchase") ? "purchase"
-                               : !strcmp(kind, "cart")   ? "cart"
-                                                         : "view"};
-  }
-  db_end(&row);
-  if (to >= 0 && n > 0 && !recsys_store_remove_events(s->store, &to, 1, INT64_MAX, &error) &&
-      !put_events(s, events, n, &error))
-    recsys_store_remove(s->store, RECSYS_USERS, &from, 1, &error);
-  if (error.status)
-    say(&error);
-  free(events);
-}
-
-void advice_forget(shop *s, const int64_t *shoppers, size_t n) {
-  for (size_t i = 0; i < n; i++) {
-    int64_t user = user_of(s, shoppers[i], false, NULL);
-    if (user >= 0)
-      recsys_store_remove(s->store, RECSYS_USERS, &user, 1, NULL);
-  }
-}
-
-static int stop_learning(void *context, const char *phase, uint64_t done, uint64_t total) {
-  shop *s = context;
-  (void)phase, (void)done, (void)total;
-  pthread_mutex_lock(&s->lock);
-  bool stopping = s->stopping;
-  pthread_mutex_unlock(&s->lock);
-  return stopping;
-}
-
 bool advice_learn(shop *s) {
   recsys_error error = {0};
   recsys_fit_options how = {.struct_size = sizeof how, .progress = stop_learning, .progress_user = s};
   pthread_mutex_lock(&s->refresh_lock);
   recsys_status status = recsys_ranker_fit(s->ranker, &how, &error);
+  pthread_mutex_lock(&s->lock);
+  bool waits = s->refresh_waits;
+  s->refresh_waits = false;
+  pthread_mutex_unlock(&s->lock);
+  if (waits)
+    recsys_ranker_refresh(s->ranker, NULL, NULL);
   pthread_mutex_unlock(&s->refresh_lock);
   return status == RECSYS_OK || (status != RECSYS_ECANCELLED && say(&error));
 }

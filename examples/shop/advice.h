@@ -40,16 +40,10 @@ typedef struct advice_product {
 /* Puts it into the store, under a picture file in the shop's folder, and into the lists; its id, or -1. */
 int64_t advice_add(shop *s, const advice_product *product, char path[4096], recsys_error *error);
 
-/* What a shopper did. Kept in memory until it is flushed: once a second, or when a list needs it. */
-void advice_note(shop *s, int64_t shopper, int64_t product, const char *kind);
-bool advice_waits(shop *s, int64_t shopper);
-/* Writes what waits into both databases. */
-void advice_flush(shop *s, sqlite3 *db);
-/* The guest's events are the account's from now on. */
-void advice_merge(shop *s, sqlite3 *db, int64_t guest, int64_t account);
-/* Forgets shoppers. */
-void advice_forget(shop *s, const int64_t *shoppers, size_t n);
-/* Learns from everything that has happened so far; false when it was cancelled or failed. */
+/* Takes it out again. */
+void advice_remove(shop *s, int64_t id, const char *path);
+
+/* Learns from everything that has happened so far; false when it failed. */
 bool advice_learn(shop *s);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "advice.h"
 #include "database.h"
+#include "events.h"
 #include "mail.h"
 
 enum { FORGET_EVERY = 3600, FORGOTTEN_AT_ONCE = 1000, LOOK_EVERY = 60, FEW_EVENTS = 100 };
@@ -27,6 +28,7 @@ static bool wait_for(shop *s, uint64_t seconds, bool wake_for_mail) {
 static void forget_guests(shop *s, sqlite3 *db) {
   int64_t gone[FORGOTTEN_AT_ONCE];
   size_t n = 0;
+  db_do(db, "DELETE FROM attempt WHERE time < ?", "i", (int64_t)time(NULL) - FORGET_EVERY);
   db_do(db, "DELETE FROM session WHERE seen < ?", "i", (int64_t)time(NULL) - SHOP_SESSION);
   for (sqlite3_stmt *row =
            db_ask(db,
@@ -41,26 +43,33 @@ static void forget_guests(shop *s, sqlite3 *db) {
          db_do(db, "DELETE FROM cart WHERE shopper = ?", "i", gone[i]) &&
          db_do(db, "DELETE FROM shopper WHERE id = ?", "i", gone[i]);
   if (n > 0 && db_finish(db, ok))
-    advice_forget(s, gone, n);
+    events_forget(s, gone, n);
 }
 
 static void *keep_up(void *context) {
   shop *s = context;
   sqlite3 *db = db_take(s);
   time_t forgot = 0;
-  while (db && wait_for(s, 1, true)) {
-    advice_flush(s, db);
-    pthread_mutex_lock(&s->lock);
-    s->mail_waits = false;
-    pthread_mutex_unlock(&s->lock);
-    mail_send_due(s, db);
+  while (db && wait_for(s, 1, false)) {
+    events_flush(s, db);
     if (time(NULL) - forgot > FORGET_EVERY) {
       forget_guests(s, db);
       forgot = time(NULL);
     }
   }
-  if (db)
-    advice_flush(s, db);
+  db_give_back(s, db);
+  return NULL;
+}
+
+static void *keep_sending(void *context) {
+  shop *s = context;
+  sqlite3 *db = db_take(s);
+  while (db && wait_for(s, 1, true)) {
+    pthread_mutex_lock(&s->lock);
+    s->mail_waits = false;
+    pthread_mutex_unlock(&s->lock);
+    mail_send_due(s, db);
+  }
   db_give_back(s, db);
   return NULL;
 }
@@ -87,24 +96,28 @@ static void *keep_learning(void *context) {
   return NULL;
 }
 
+static void *(*const duties[DUTIES])(void *) = {keep_up, keep_sending, keep_learning};
+
 bool background_start(shop *s, background *b) {
-  if (pthread_create(&b->upkeep, NULL, keep_up, s))
-    return false;
-  if (pthread_create(&b->learning, NULL, keep_learning, s) == 0)
-    return true;
-  pthread_mutex_lock(&s->lock);
-  s->stopping = true;
-  pthread_cond_broadcast(&s->changed);
-  pthread_mutex_unlock(&s->lock);
-  pthread_join(b->upkeep, NULL);
-  return false;
+  for (b->running = 0; b->running < DUTIES; b->running++)
+    if (pthread_create(&b->threads[b->running], NULL, duties[b->running], s))
+      return false;
+  return true;
 }
 
-void background_stop(shop *s, background *b) {
+void background_stop(shop *s) {
   pthread_mutex_lock(&s->lock);
   s->stopping = true;
   pthread_cond_broadcast(&s->changed);
   pthread_mutex_unlock(&s->lock);
-  pthread_join(b->learning, NULL);
-  pthread_join(b->upkeep, NULL);
+}
+
+void background_end(shop *s, background *b) {
+  background_stop(s);
+  for (int i = 0; i < b->running; i++)
+    pthread_join(b->threads[i], NULL);
+  sqlite3 *db = db_take(s);
+  if (db)
+    events_flush(s, db);
+  db_give_back(s, db);
 }

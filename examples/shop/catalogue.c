@@ -20,7 +20,7 @@ static int64_t price_of(shop *s, int64_t item) {
   double price;
   if (!recsys_store_get_number(s->store, item, "price", &price, NULL) && price >= 0 && price < 1e7)
     return llround(price * 100);
-  return 990 + 500 * (item * 7919 % 37);
+  return 990 + 500 * (item % 37 * 7919 % 37);
 }
 
 static bool put_labels(shop *s, sqlite3 *db, int64_t item, html *all) {
@@ -54,13 +54,13 @@ static bool put_product(sqlite3 *db, int64_t id, const char *title, const char *
 }
 
 /* An item is for sale when it has a picture. */
-static bool import_one(shop *s, sqlite3 *db, int64_t item, bool *taken) {
+static bool import_one(shop *s, sqlite3 *db, int64_t item) {
   char title[CATALOGUE_TITLE], description[SHOP_TEXT + 1], picture[4096];
   html labels = {0};
   recsys_status status;
-  *taken = !recsys_store_get_embeddings(s->store, NULL, &item, NULL, 1, NULL, &status, NULL);
+  bool seen = !recsys_store_get_embeddings(s->store, NULL, &item, NULL, 1, NULL, &status, NULL);
   text_of(s, item, "image", picture, sizeof picture);
-  if (!*taken || !picture[0])
+  if (!seen || !picture[0])
     return true;
   text_of(s, item, s->options.title_field, title, sizeof title);
   text_of(s, item, "description", description, sizeof description);
@@ -80,8 +80,7 @@ static bool import_all(shop *s, sqlite3 *db) {
     if (recsys_store_list(s->store, RECSYS_ITEMS, after, ids, 256, &count, NULL))
       return false;
     for (size_t i = 0; i < count; i++) {
-      bool taken;
-      if (!import_one(s, db, ids[i], &taken))
+      if (!import_one(s, db, ids[i]))
         return false;
       after = ids[i];
     }

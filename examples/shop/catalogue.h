@@ -5,7 +5,7 @@
 #include "advice.h"
 #include "http.h"
 
-enum { CATALOGUE_TITLE = 256 };
+enum { CATALOGUE_TITLE = 1024 };
 
 typedef struct product {
   int64_t id, price; /* cents */

@@ -23,8 +23,10 @@ static const char tables[] =
     " WITHOUT ROWID;"
     "CREATE INDEX IF NOT EXISTS session_shopper ON session(shopper);"
     "CREATE TABLE IF NOT EXISTS event(id INTEGER PRIMARY KEY, shopper INTEGER NOT NULL, product INTEGER NOT NULL,"
-    " kind TEXT NOT NULL, time INTEGER NOT NULL);"
+    " kind TEXT NOT NULL, time INTEGER NOT NULL, stored INTEGER NOT NULL DEFAULT 0);" /* stored: the store has it, too
+                                                                                       */
     "CREATE INDEX IF NOT EXISTS event_shopper ON event(shopper, product);"
+    "CREATE INDEX IF NOT EXISTS event_waiting ON event(id) WHERE NOT stored;"
     "CREATE TABLE IF NOT EXISTS cart(shopper INTEGER NOT NULL, product INTEGER NOT NULL, quantity INTEGER NOT NULL,"
     " PRIMARY KEY(shopper, product)) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS purchase(id INTEGER PRIMARY KEY, number TEXT NOT NULL UNIQUE, shopper INTEGER NOT NULL,"
@@ -197,7 +199,7 @@ bool db_begin(sqlite3 *db) {
 bool db_finish(sqlite3 *db, bool ok) {
   if (ok && db_do(db, "COMMIT", ""))
     return true;
-  if (!sqlite3_get_autocommit(db))
+  if (db && !sqlite3_get_autocommit(db))
     db_do(db, "ROLLBACK", "");
   return false;
 }

@@ -50,6 +50,20 @@ const char *field(request *r, const char *name) {
   return "";
 }
 
+size_t text_length(const char *text) {
+  size_t n = 0;
+  for (; *text; text++)
+    n += ((uint8_t)*text & 0xc0) != 0x80;
+  return n;
+}
+
+const part *sent_picture(const request *r) {
+  for (size_t i = 0; i < r->n_parts; i++)
+    if (!strcmp(r->parts[i].name, "picture") && r->parts[i].size > 0)
+      return &r->parts[i];
+  return NULL;
+}
+
 int64_t number_of(const char *text, int64_t low, int64_t high, int64_t otherwise) {
   char *end;
   errno = 0;
@@ -73,7 +87,10 @@ static enum MHD_Result take_part(void *context, enum MHD_ValueKind kind, const c
                                  const char *type, const char *encoding, const char *bytes, uint64_t offset, size_t n) {
   request *r = context;
   (void)kind, (void)file, (void)type, (void)encoding;
-  if (offset == 0) {
+  part *last = r->n_parts > 0 ? &r->parts[r->n_parts - 1] : NULL;
+  /* A part whose head came alone is announced again with its first bytes. */
+  bool again = last && last->size == 0 && name && !strcmp(last->name, name);
+  if (offset == 0 && !again) {
     if (r->n_parts == HTTP_PARTS || !name)
       return MHD_NO;
     part *p = &r->parts[r->n_parts];
@@ -161,7 +178,8 @@ static enum MHD_Result answer(request *r) {
     MHD_add_response_header(response, "Location", r->location);
   if (r->status == MHD_HTTP_METHOD_NOT_ALLOWED)
     MHD_add_response_header(response, "Allow", "GET, HEAD, POST");
-  if (r->new_cookie && !r->keep)
+  /* A POST of another site comes without the cookie: the visitor keeps the one that there is. */
+  if (r->new_cookie && !r->keep && !(r->post && !r->known))
     set_cookie(r, response);
   enum MHD_Result result = MHD_queue_response(r->connection, r->status, response);
   MHD_destroy_response(response);

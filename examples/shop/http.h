@@ -64,6 +64,10 @@ struct MHD_Daemon *http_start(shop *s);
 /* A value of the query or of the form; "" where it is missing. */
 const char *asked(request *r, const char *name);
 const char *field(request *r, const char *name);
+/* In characters. */
+size_t text_length(const char *text);
+/* The picture of the form; NULL: none was chosen. */
+const part *sent_picture(const request *r);
 /* A number in low..high; `otherwise` when it is anything else. */
 int64_t number_of(const char *text, int64_t low, int64_t high, int64_t otherwise);
 

@@ -100,6 +100,18 @@ static struct curl_slist *head_lines(shop *s, const message *m) {
   return curl_slist_append(lines, line);
 }
 
+static bool is_stopping(shop *s) {
+  pthread_mutex_lock(&s->lock);
+  bool stopping = s->stopping;
+  pthread_mutex_unlock(&s->lock);
+  return stopping;
+}
+
+static int stop_sending(void *s, curl_off_t down, curl_off_t downloaded, curl_off_t up, curl_off_t uploaded) {
+  (void)down, (void)downloaded, (void)up, (void)uploaded;
+  return is_stopping(s);
+}
+
 static bool send_message(shop *s, const message *m) {
   char from[300], to[300], problem[CURL_ERROR_SIZE] = "";
   CURL *curl = curl_easy_init();
@@ -123,6 +135,9 @@ static bool send_message(shop *s, const message *m) {
   curl_easy_setopt(curl, CURLOPT_PASSWORD, getenv("SHOP_SMTP_PASSWORD"));
   curl_easy_setopt(curl, CURLOPT_TIMEOUT, 30L);
   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+  curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, stop_sending);
+  curl_easy_setopt(curl, CURLOPT_XFERINFODATA, s);
   curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, problem);
   CURLcode code = curl_easy_perform(curl);
   if (code != CURLE_OK)
@@ -149,14 +164,13 @@ static void send_one(shop *s, sqlite3 *db, int64_t order) {
   html_free(&m.text);
 }
 
-bool mail_send_due(shop *s, sqlite3 *db) {
+void mail_send_due(shop *s, sqlite3 *db) {
   int64_t orders[MOST_AT_ONCE];
   size_t n = 0;
   for (sqlite3_stmt *row = db_ask(db, "SELECT purchase FROM mail WHERE due <= ? ORDER BY due LIMIT ?", "ii",
                                   (int64_t)time(NULL), (int64_t)MOST_AT_ONCE);
        db_next(&row);)
     orders[n++] = db_integer(row, 0);
-  for (size_t i = 0; i < n; i++)
+  for (size_t i = 0; i < n && !is_stopping(s); i++)
     send_one(s, db, orders[i]);
-  return db_number(db, 0, "SELECT count(*) FROM mail", "") > 0;
 }

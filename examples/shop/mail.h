@@ -4,8 +4,8 @@
 
 #include "shop.h"
 
-/* Sends what is due; true when a confirmation still waits. A server that does not answer is tried again later, after
+/* Sends what is due, until the shop stops. A server that does not answer is tried again later, after
  * 1, 2, 4, ... minutes, for a day. */
-bool mail_send_due(shop *s, sqlite3 *db);
+void mail_send_due(shop *s, sqlite3 *db);
 
 #endif

@@ -135,25 +135,24 @@ static int make_seller(shop *s, const char *email) {
 static bool make_locks(shop *s) {
   pthread_condattr_t attributes;
   return pthread_mutex_init(&s->lock, NULL) == 0 && pthread_mutex_init(&s->password_lock, NULL) == 0 &&
-         pthread_mutex_init(&s->refresh_lock, NULL) == 0 && pthread_condattr_init(&attributes) == 0 &&
-         pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0 &&
+         pthread_mutex_init(&s->refresh_lock, NULL) == 0 && pthread_mutex_init(&s->flush_lock, NULL) == 0 &&
+         pthread_condattr_init(&attributes) == 0 && pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0 &&
          pthread_cond_init(&s->changed, &attributes) == 0;
 }
 
 /* Until a signal ends it. */
 static int run(shop *s, const sigset_t *ends) {
-  background beside;
-  if (!catalogue_import(s) || !background_start(s, &beside))
-    return 1;
-  struct MHD_Daemon *server = http_start(s);
+  background beside = {.running = 0};
+  struct MHD_Daemon *server = catalogue_import(s) && background_start(s, &beside) ? http_start(s) : NULL;
   int which = 0;
   if (server) {
     printf("The shop is open: http://127.0.0.1:%u\n", s->options.port);
     fflush(stdout);
     sigwait(ends, &which);
+    background_stop(s);
     MHD_stop_daemon(server);
   }
-  background_stop(s, &beside);
+  background_end(s, &beside);
   return server ? 0 : 1;
 }
 
@@ -173,7 +172,11 @@ int main(int argc, char **argv) {
   sigaddset(&ends, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &ends, NULL);
   signal(SIGPIPE, SIG_IGN);
+  umask(077); /* addresses and hashes are in it */
   mkdir(s.options.folder, 0700);
+  char *folder = realpath(s.options.folder, NULL); /* the store holds pictures' paths */
+  if (folder)
+    s.options.folder = folder;
   if (sodium_init() < 0 || curl_global_init(CURL_GLOBAL_DEFAULT) || !make_locks(&s) || !db_prepare(&s))
     return 1;
   int code = seller ? make_seller(&s, seller) : 1;
@@ -182,5 +185,6 @@ int main(int argc, char **argv) {
   advice_close(&s);
   db_close_all(&s);
   curl_global_cleanup();
+  free(folder);
   return code;
 }

@@ -7,6 +7,8 @@
 #include "database.h"
 #include "shoppers.h"
 
+enum { NOTE = CATALOGUE_TITLE + 64 };
+
 static void add_navigation(request *r) {
   int64_t in_cart =
       r->shopper ? db_number(r->db, 0, "SELECT coalesce(sum(quantity), 0) FROM cart WHERE shopper = ?", "i", r->shopper)
@@ -87,19 +89,19 @@ static const char *deed(request *r, int64_t item) {
   }
 }
 
-static void find_note(request *r, const advice *list, size_t i, card_note how, char note[512]) {
+static void find_note(request *r, const advice *list, size_t i, card_note how, char note[NOTE]) {
   product other;
   note[0] = 0;
   if (how == NOTE_ALIKE)
-    snprintf(note, 512, "%d %% alike", (int)(100 * list->scores[i] + 1e-4)); /* never rounded up */
+    snprintf(note, NOTE, "%d %% alike", (int)(100 * list->scores[i] + 1e-4)); /* never rounded up */
   else if (how == NOTE_REASON && list->because[i] >= 0 && catalogue_get(r->db, list->because[i], &other))
-    snprintf(note, 512, "%s %s", deed(r, other.id), other.title);
+    snprintf(note, NOTE, "%s %s", deed(r, other.id), other.title);
   else if (how == NOTE_REASON)
-    snprintf(note, 512, list->sources[i] == RECSYS_SOURCE_FEATURES ? "new here" : "popular with other shoppers");
+    snprintf(note, NOTE, list->sources[i] == RECSYS_SOURCE_FEATURES ? "new here" : "popular with other shoppers");
 }
 
 void page_cards(request *r, const advice *list, card_note how) {
-  char note[512];
+  char note[NOTE];
   product p;
   html_add(&r->page, "<ul class=\"products\">");
   for (size_t i = 0; i < list->n; i++) {

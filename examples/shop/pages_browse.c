@@ -9,6 +9,7 @@
 
 #include "assets.h"
 #include "database.h"
+#include "events.h"
 #include "pages.h"
 #include "shoppers.h"
 
@@ -133,8 +134,8 @@ void show_products(request *r) {
 
 static bool find_for_you(request *r, size_t n, advice *list) {
   recsys_error error = {0};
-  if (r->shopper && advice_waits(r->shop, r->shopper))
-    advice_flush(r->shop, r->db);
+  if (r->shopper)
+    events_flush(r->shop, r->db);
   if (advice_for(r->shop, r->shopper, n, list, &error))
     return true;
   fprintf(stderr, "shop: %s\n", error.message);
@@ -154,7 +155,7 @@ void show_for_you(request *r) {
   page_end(r);
 }
 
-/* The collections of the first field that has several values. */
+/* The largest collections by one field, each with the picture of its newest product. */
 static void add_tiles(request *r, size_t f) {
   selection all = {.order = ""};
   for (size_t i = 0; i < SHOP_FIELDS; i++)
@@ -213,7 +214,7 @@ static void add_details(request *r, const product *p) {
 /* Only browsers that keep the session are remembered, so that robots do not become shoppers. */
 static void note_view(request *r, const product *p) {
   if (r->known && shopper_remember(r))
-    advice_note(r->shop, r->shopper, p->id, "view");
+    events_note(r->shop, r->shopper, p->id, "view");
 }
 
 void show_product(request *r) {
@@ -241,11 +242,8 @@ void show_product(request *r) {
 void show_like_picture(request *r) {
   advice list;
   recsys_error error = {0};
-  const part *picture = NULL;
-  for (size_t i = 0; i < r->n_parts; i++)
-    if (!strcmp(r->parts[i].name, "picture"))
-      picture = &r->parts[i];
-  if (!picture || picture->size == 0) {
+  const part *picture = sent_picture(r);
+  if (!picture) {
     refuse(r, MHD_HTTP_BAD_REQUEST, "Please choose a picture first: a JPEG or PNG file.");
     return;
   }

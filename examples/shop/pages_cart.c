@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "database.h"
+#include "events.h"
 #include "pages.h"
 #include "shoppers.h"
 
@@ -79,7 +80,8 @@ void change_cart(request *r) {
   }
   bool ok = shopper_remember(r);
   if (ok && quantity > 0 &&
-      db_number(r->db, 0, "SELECT count(*) FROM cart WHERE shopper = ?", "i", r->shopper) >= MOST_IN_CART) {
+      db_number(r->db, 0, "SELECT count(*) FROM cart WHERE shopper = ? AND product <> ?", "ii", r->shopper, id) >=
+          MOST_IN_CART) {
     refuse(r, MHD_HTTP_BAD_REQUEST, "There are 100 different products in your cart: take something out first.");
     return;
   }
@@ -88,7 +90,7 @@ void change_cart(request *r) {
     return;
   }
   if (more)
-    advice_note(r->shop, r->shopper, id, "cart");
+    events_note(r->shop, r->shopper, id, "cart");
   go_to(r, "/cart");
 }
 
@@ -142,7 +144,7 @@ static const char *find_problem(request *r) {
     return "The confirmation needs an e-mail address.";
   for (size_t i = 0; i < sizeof needed / sizeof *needed; i++) {
     const char *text = field(r, needed[i]);
-    if (!text[strspn(text, " \t")] || strlen(text) > 200 || strpbrk(text, "\r\n"))
+    if (!text[strspn(text, " \t")] || text_length(text) > 200 || strpbrk(text, "\r\n"))
       return "Please fill in name and address, each in one line of at most 200 characters.";
   }
   return strcmp(field(r, "payment"), "stand-in") ? "Please choose the (stand-in) payment." : NULL;
@@ -180,19 +182,15 @@ static bool write_order(request *r, const char *number) {
               "c.product WHERE c.shopper = ?",
               "ii", order, r->shopper) &&
         sqlite3_changes(r->db) > 0 && db_do(r->db, "DELETE FROM cart WHERE shopper = ?", "i", r->shopper) &&
+        db_do(r->db,
+              "INSERT INTO event(shopper, product, kind, time) SELECT ?, product, 'purchase', ? FROM purchased WHERE "
+              "purchase = ?",
+              "iii", r->shopper, now, order) &&
         db_do(r->db, "INSERT INTO mail VALUES(?, 0, ?)", "ii", order, now);
     ok = db_finish(r->db, ok);
   }
   html_free(&address);
   return ok;
-}
-
-static void note_purchases(request *r, const char *number) {
-  for (sqlite3_stmt *row =
-           db_ask(r->db, "SELECT product FROM purchased WHERE purchase = (SELECT id FROM purchase WHERE number = ?)",
-                  "s", number);
-       db_next(&row);)
-    advice_note(r->shop, r->shopper, db_integer(row, 0), "purchase");
 }
 
 void place_order(request *r) {
@@ -210,12 +208,15 @@ void place_order(request *r) {
   }
   randombytes_buf(random, sizeof random);
   sodium_bin2hex(number, sizeof number, random, sizeof random);
-  if (!write_order(r, number)) {
+  if (!write_order(r, number) && cart_is_empty(r)) {
+    go_to(r, "/account"); /* sent twice, at the same time */
+    return;
+  }
+  if (!cart_is_empty(r)) {
     refuse(r, MHD_HTTP_SERVICE_UNAVAILABLE,
            "The order could not be taken just now. Your cart is as it was: please try again.");
     return;
   }
-  note_purchases(r, number);
   pthread_mutex_lock(&r->shop->lock);
   r->shop->mail_waits = true;
   pthread_cond_broadcast(&r->shop->changed);

@@ -75,20 +75,20 @@ static int64_t read_price(const char *text) {
 static const char *read_product(request *r, advice_product *p) {
   *p = (advice_product){
       .title = field(r, "title"), .description = field(r, "description"), .price = read_price(field(r, "price"))};
-  for (size_t i = 0; i < r->n_parts; i++)
-    if (!strcmp(r->parts[i].name, "picture")) {
-      p->picture = r->parts[i].value;
-      p->size = r->parts[i].size;
-    }
-  if (!p->title[strspn(p->title, " \t")] || strlen(p->title) > 200 || strpbrk(p->title, "\r\n"))
+  const part *picture = sent_picture(r);
+  if (picture) {
+    p->picture = picture->value;
+    p->size = picture->size;
+  }
+  if (!p->title[strspn(p->title, " \t")] || text_length(p->title) > 200 || strpbrk(p->title, "\r\n"))
     return "The product needs a name of at most 200 characters.";
   if (p->price < 0)
     return "The price is a number such as 12.50.";
-  if (strlen(p->description) > MOST_DESCRIPTION)
+  if (text_length(p->description) > MOST_DESCRIPTION)
     return "The description may have 2000 characters.";
   for (size_t f = 0; f < r->shop->options.n_fields; f++) {
     p->values[f] = field(r, r->shop->options.fields[f]);
-    if (strlen(p->values[f]) > MOST_LABEL)
+    if (text_length(p->values[f]) > MOST_LABEL)
       return "A label may have 63 characters.";
   }
   return p->size ? NULL : "The product needs a photograph.";
@@ -107,7 +107,9 @@ void add_product(request *r) {
     return;
   }
   r->status = MHD_HTTP_BAD_REQUEST;
-  if (!problem)
+  if (id >= 0)
+    advice_remove(r->shop, id, path);
+  else if (!problem)
     fprintf(stderr, "shop: %s\n", error.message);
   show_form(r, problem ? problem
                : error.status == RECSYS_EFORMAT

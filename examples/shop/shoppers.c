@@ -4,8 +4,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "advice.h"
 #include "database.h"
+#include "events.h"
 
 enum { RANDOM = HTTP_TOKEN / 2, TRIES = 10, TRIES_WITHIN = 15 * 60, LEAST_PASSWORD = 8, MOST_PASSWORD = 200 };
 
@@ -138,12 +138,15 @@ bool is_email(const char *text) {
 /* The session goes on, for r->shopper, under a token that nobody could have planted. Ends the transaction. */
 static bool move_session(request *r, bool ok) {
   uint8_t before[HTTP_TOKEN];
+  bool cookie = r->new_cookie;
   memcpy(before, r->token, sizeof before);
   ok = ok && end_session(r);
   make_token(r);
   ok = db_finish(r->db, ok && insert_session(r));
-  if (!ok)
+  if (!ok) {
     memcpy(r->token, before, sizeof before);
+    r->new_cookie = cookie;
+  }
   return ok;
 }
 
@@ -168,8 +171,10 @@ const char *shopper_register(request *r, const char *email, const char *password
   if (!db_begin(r->db))
     return "The account could not be made just now. Please try again.";
   bool taken = db_number(r->db, 0, "SELECT count(*) FROM shopper WHERE email = ?", "s", email) > 0;
-  bool ok =
-      !taken && db_do(r->db, "UPDATE shopper SET email = ?, password = ? WHERE id = ?", "ssi", email, hash, r->shopper);
+  bool ok = !taken &&
+            db_do(r->db, "UPDATE shopper SET email = ?, password = ? WHERE id = ? AND email IS NULL", "ssi", email,
+                  hash, r->shopper) &&
+            sqlite3_changes(r->db) == 1;
   if (move_session(r, ok)) {
     strncpy(r->email, email, sizeof r->email - 1);
     return NULL;
@@ -178,8 +183,7 @@ const char *shopper_register(request *r, const char *email, const char *password
                : "The account could not be made just now. Please try again.";
 }
 
-/* The account whose password it is; 0: none. As slow for addresses without an account, so that nobody learns which
- * have one. */
+/* The account whose password it is; 0: none. As slow for addresses without an account. */
 static int64_t check_password(request *r, const char *email, const char *password) {
   static const char nobody[] = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$"
                                "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
@@ -213,31 +217,51 @@ static bool merge(request *r, int64_t guest, int64_t account) {
          db_do(r->db, "DELETE FROM shopper WHERE id = ?", "i", guest);
 }
 
+/* Makes the session the account's; with a guest, all that was theirs, too. */
+static bool become(request *r, int64_t guest, int64_t account) {
+  events_list seen = {0};
+  int64_t before = r->shopper;
+  if (guest)
+    events_flush(r->shop, r->db);
+  events_hold(r->shop);
+  bool ok = (!guest || events_read(r->db, guest, &seen)) && db_begin(r->db);
+  if (ok) {
+    ok = !guest || merge(r, guest, account);
+    r->shopper = account;
+    ok = move_session(r, ok);
+  }
+  if (!ok)
+    r->shopper = before;
+  else if (guest)
+    events_move(r->shop, guest, account, &seen);
+  events_release(r->shop);
+  events_free(&seen);
+  return ok;
+}
+
+/* Every attempt counts until it was right, so that many at once are no more than one after the other. */
+static bool may_try(request *r, const char *email) {
+  int64_t now = time(NULL);
+  if (!db_begin(r->db))
+    return false;
+  int64_t tries = db_number(r->db, TRIES, "SELECT count(*) FROM attempt WHERE email = ? AND time > ?", "si", email,
+                            now - TRIES_WITHIN);
+  bool ok = tries < TRIES && db_do(r->db, "INSERT INTO attempt VALUES(?, ?)", "si", email, now);
+  return db_finish(r->db, ok);
+}
+
 const char *shopper_log_in(request *r, const char *email, const char *password) {
-  int64_t now = time(NULL), guest = r->email[0] ? 0 : r->shopper;
   if (strlen(password) > MOST_PASSWORD || !is_email(email))
     return "Address and password do not belong together.";
-  if (db_number(r->db, 0, "SELECT count(*) FROM attempt WHERE email = ? AND time > ?", "si", email,
-                now - TRIES_WITHIN) >= TRIES)
+  if (!may_try(r, email))
     return "There were too many attempts with this address. Please wait a quarter of an hour.";
   int64_t account = check_password(r, email, password);
-  if (!account) {
-    db_do(r->db, "INSERT INTO attempt VALUES(?, ?)", "si", email, now);
+  if (!account)
     return "Address and password do not belong together.";
-  }
-  advice_flush(r->shop, r->db); /* what waits belongs to the guest still */
-  if (!db_begin(r->db))
+  db_do(r->db, "DELETE FROM attempt WHERE email = ?", "s", email);
+  if (!become(r, r->email[0] ? 0 : r->shopper, account))
     return "Logging in did not work just now. Please try again.";
-  bool ok = db_do(r->db, "DELETE FROM attempt WHERE email = ?", "s", email) && (!guest || merge(r, guest, account));
-  int64_t before = r->shopper;
-  r->shopper = account;
-  if (!move_session(r, ok)) {
-    r->shopper = before;
-    return "Logging in did not work just now. Please try again.";
-  }
   strncpy(r->email, email, sizeof r->email - 1);
-  if (guest)
-    advice_merge(r->shop, r->db, guest, account);
   return NULL;
 }
 

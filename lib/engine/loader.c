@@ -93,34 +93,50 @@ static void open_job(void *context) {
     o->status = check_table(engine->table, engine->path, o->error);
 }
 
-static recsys_status open_file(registry *all, const char *path, recsys__engine **out, recsys_error *error) {
-  for (recsys__engine *e = all->engines; e != NULL; e = e->next)
-    if (strcmp(e->path, path) == 0) {
-      *out = e;
-      return RECSYS_OK;
-    }
-  recsys_status status = recsys__engine_check_libtorch(path, error);
-  if (status != RECSYS_OK)
-    return status;
+static recsys__engine *find(const registry *all, const char *path) {
+  recsys__engine *e = all->engines;
+  while (e != NULL && strcmp(e->path, path) != 0)
+    e = e->next;
+  return e;
+}
+
+/* With its thread, in the list; not opened yet. */
+static recsys_status add_engine(registry *all, const char *path, recsys__engine **out, recsys_error *error) {
   recsys__engine *engine = recsys__calloc(1, sizeof *engine);
   if (engine == NULL || (engine->path = recsys__strdup(path)) == NULL) {
     recsys__free(engine);
     return recsys__no_memory(error, "an engine");
   }
-  status = recsys__worker_start(&engine->worker, error);
+  recsys_status status = recsys__worker_start(&engine->worker, error);
   if (status != RECSYS_OK) {
     recsys__free(engine->path);
     recsys__free(engine);
     return status;
   }
-  opening o = {.engine = engine, .error = error};
-  recsys__worker_do(&engine->worker, open_job, &o);
-  if (o.status != RECSYS_OK)
-    return o.status; /* its idle thread stays, and keeps the few bytes */
   engine->next = all->engines;
   all->engines = engine;
   *out = engine;
   return RECSYS_OK;
+}
+
+/* One that failed stays in the list, with its idle thread, and is tried again. */
+static recsys_status open_file(registry *all, const char *path, recsys__engine **out, recsys_error *error) {
+  recsys__engine *engine = find(all, path);
+  recsys_status status = RECSYS_OK;
+  if (engine == NULL || engine->table == NULL)
+    status = recsys__engine_check_libtorch(path, error);
+  if (status == RECSYS_OK && engine == NULL)
+    status = add_engine(all, path, &engine, error);
+  if (status == RECSYS_OK && engine->table == NULL) {
+    opening o = {.engine = engine, .error = error};
+    recsys__worker_do(&engine->worker, open_job, &o);
+    status = o.status;
+    if (status != RECSYS_OK)
+      engine->table = NULL;
+  }
+  if (status == RECSYS_OK)
+    *out = engine;
+  return status;
 }
 
 /* Letters, digits, '-' and '_': what can stand in a file name. */

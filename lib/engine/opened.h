@@ -9,7 +9,7 @@
 struct recsys__engine {
   char *path;                 /* resolved */
   recsys__isolated *isolated; /* NULL: in this process, with what follows */
-  const recsys_engine *table;
+  const recsys_engine *table; /* NULL: it could not be opened yet */
   recsys__worker worker;
   struct recsys__engine *next;
 };

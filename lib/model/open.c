@@ -153,20 +153,34 @@ static bool wants_gpu(const char *device) {
   return automatic ? access("/dev/nvidiactl", F_OK) == 0 : strncmp(device, "cuda", 4) == 0;
 }
 
-/* With an engine left to choose: the fastest that is here, or torch for what that one cannot run. */
+static void drop_engine(recsys_model *model) {
+  recsys__loaded_close(model->loaded);
+  recsys__engine_close(model->engine);
+  model->loaded = NULL;
+  model->engine = NULL;
+}
+
+/* With an engine left to choose: torch where it reaches a GPU that is here or asked for; else the fastest that is here,
+ * or torch for what that one cannot run. */
 static recsys_status load(recsys_model *model, const recsys__net *folded, const uint32_t *outputs, uint32_t count,
                           recsys_error *error) {
-  const char *name = model->options.engine;
-  bool automatic = name == NULL || strcmp(name, "auto") == 0;
-  if (automatic && wants_gpu(model->options.device) && open_engine(model, "torch", NULL) == RECSYS_OK)
-    return recsys__model_load(model, folded, outputs, count, error);
+  const char *name = model->options.engine, *device = model->options.device;
+  bool automatic = name == NULL || strcmp(name, "auto") == 0, cuda = device != NULL && strncmp(device, "cuda", 4) == 0;
+  if (automatic && wants_gpu(device)) {
+    recsys_status status = open_engine(model, "torch", error);
+    if (status == RECSYS_OK)
+      status = recsys__model_load(model, folded, outputs, count, error);
+    if (cuda || (status == RECSYS_OK && strncmp(recsys__loaded_info(model->loaded)->device, "cuda", 4) == 0))
+      return status;
+    drop_engine(model); /* a libtorch without CUDA */
+  }
   recsys_status status = open_engine(model, name, error);
   if (status == RECSYS_OK)
     status = recsys__model_load(model, folded, outputs, count, error);
-  if (status != RECSYS_EUNSUPPORTED || !automatic || strcmp(recsys__engine_name(model->engine), "torch") == 0)
+  bool unfit = status == RECSYS_EUNSUPPORTED || status == RECSYS_ENOENGINE;
+  if (!unfit || !automatic || model->engine == NULL || strcmp(recsys__engine_name(model->engine), "torch") == 0)
     return status;
-  recsys__engine_close(model->engine);
-  model->engine = NULL;
+  drop_engine(model);
   status = open_engine(model, "torch", error);
   return status == RECSYS_OK ? recsys__model_load(model, folded, outputs, count, error) : status;
 }

@@ -107,14 +107,24 @@ static recsys_status make_parameters(recsys__picture_source *s, recsys__net *net
   return RECSYS_OK;
 }
 
-/* The model's engine, or where that does not train, libtorch's. */
+static recsys_status open_torch(recsys__picture_source *s, const char *path, recsys_error *error) {
+  return s->model->options.isolation == RECSYS_ISOLATION_PROCESS
+             ? recsys__engine_isolate(&s->engine, "torch", path, error)
+             : recsys__engine_open(&s->engine, "torch", path, error);
+}
+
+/* The model's engine, or where that does not train, libtorch's: beside it, else where engines are looked for. */
 static recsys_status find_engine(recsys__picture_source *s, recsys__engine **engine, recsys_error *error) {
   *engine = s->model->engine;
   if (recsys__engine_trains(*engine))
     return RECSYS_OK;
-  recsys_status status = s->model->options.isolation == RECSYS_ISOLATION_PROCESS
-                             ? recsys__engine_isolate(&s->engine, "torch", NULL, error)
-                             : recsys__engine_open(&s->engine, "torch", NULL, error);
+  char *folder = recsys__strdup(recsys__engine_path(*engine)), *slash = folder != NULL ? strrchr(folder, '/') : NULL;
+  if (slash != NULL)
+    *slash = '\0';
+  recsys_status status = slash != NULL ? open_torch(s, folder, NULL) : RECSYS_ENOENGINE;
+  recsys__free(folder);
+  if (status != RECSYS_OK)
+    status = open_torch(s, NULL, error);
   if (status == RECSYS_OK && !recsys__engine_trains(s->engine))
     status = recsys__fail(error, RECSYS_ENOENGINE, 0, "%.120s does not train: the engine \"torch\" is needed",
                           recsys__engine_path(s->engine));

@@ -2,9 +2,11 @@
 import os
 import shutil
 import sqlite3
+import struct
+import subprocess
 import unittest
 
-from harness import UNTRAINED, Case
+from harness import RECSYS, UNTRAINED, Case
 
 
 class Add(Case):
@@ -116,6 +118,25 @@ class Add(Case):
         self.assertEqual(rows[0], rows[1])
         _, err = self.run_it("classify", "--model", UNTRAINED, "--isolation", "thread", f"{shop}/images/SKU-0001.jpg", code=2)
         self.assertIn("--isolation", err)
+
+    def test_engines_agree(self):
+        shop = self.catalogue(9)
+        rows = {}
+        for engine in ("torch", "onednn"):
+            store = self.path(engine)
+            done = subprocess.run([RECSYS, "add", store, "--images", f"{shop}/images", "--model", UNTRAINED, "--engine", engine,
+                                   "--precision", "float32"], capture_output=True, text=True, timeout=120, check=False)
+            if done.returncode != 0:
+                self.assertIn("there is no engine 'onednn'", done.stderr)
+                self.skipTest(done.stderr)
+            read = sqlite3.connect(store).execute("SELECT item, vector FROM embedding ORDER BY item").fetchall()
+            rows[engine] = [(item, struct.unpack(f"<{len(vector) // 4}f", vector)) for item, vector in read]
+        for (item, a), (other, b) in zip(rows["torch"], rows["onednn"], strict=True):
+            self.assertEqual(item, other)
+            largest = max(map(abs, a))
+            self.assertLess(max(abs(x - y) for x, y in zip(a, b, strict=True)), 1e-4 * largest)
+        _, err = self.run_it("classify", "--model", UNTRAINED, "--engine", "tensorflow", f"{shop}/images/SKU-0001.jpg", code=1)
+        self.assertIn("there is no engine 'tensorflow'", err)
 
     def test_a_folder_that_moved(self):
         shop, store = self.catalogue(2), self.path("s.recsys")

@@ -97,6 +97,40 @@ class Pages(unittest.TestCase):
         self.assertEqual(nobody.post("/cart", secret=good, product="1", more="1").status, 403)
         self.assertEqual(self.visitor.post("/cart", secret=good, product="1", more="1").status, 303)
 
+    def test_a_post_without_the_cookie_leaves_the_session_alone(self):
+        """As browsers send it for a form on another site (SameSite=Lax)."""
+        answer = Visitor(self.shop).ask("POST", "/cart", "product=1&more=1", {"Content-Type": "application/x-www-form-urlencoded"})
+        self.assertEqual(answer.status, 403)
+        self.assertIsNone(answer.getheader("Set-Cookie"))
+
+    def test_a_form_sent_twice_overwrites_no_account(self):
+        secret, cookie = self.visitor.secret(), self.visitor.cookie
+        addresses = ["twice@example.org", "twice@example.org", "twice.other@example.org", "twice@example.org"]
+
+        def send(address):
+            twin = Visitor(self.shop)
+            twin.cookie = cookie
+            return twin.post("/register", secret=secret, email=address, password="a long password").status, twin
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            results = list(pool.map(send, addresses))
+        for address, (status, twin) in zip(addresses, results):
+            if status == 303:
+                self.assertIn("logged in as <strong>" + address, twin.get("/account").text)
+        with sqlite3.connect(self.shop.folder + "/shop.sqlite") as db:
+            accounts = db.execute("SELECT email FROM shopper WHERE email LIKE 'twice%'").fetchall()
+        self.assertEqual(len(accounts), sum(status == 303 for status, _ in results))
+        self.assertEqual(sorted({status for status, _ in results}), [303, 400])
+
+    def test_attempts_at_once_are_no_more_than_one_by_one(self):
+        self.register(self.visitor, "guessed@example.org")
+
+        def guess(i):
+            v = Visitor(self.shop)
+            v.get("/")
+            return "do not belong together" in v.post("/log-in", email="guessed@example.org", password="guess number %d" % i).text
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            self.assertEqual(sum(pool.map(guess, range(24))), 10)
+
     def test_a_planted_session_is_not_taken(self):
         self.visitor.cookie = "ab" * 32
         self.visitor.get("/")

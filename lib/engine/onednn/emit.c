@@ -211,7 +211,7 @@ static recsys_status emit_linear(making *m, uint32_t index) {
   return finish_filter(m, &f, &made, from, to, &dst);
 }
 
-/* A batch norm that no convolution has taken in: a convolution of one value for each channel. */
+/* The library folds batch norms into the convolutions before them; one that is left over is libtorch's. */
 static recsys_status emit_batchnorm(making *m, uint32_t index) {
   const recsys_op *op = &m->net->ops[index];
   return dnn_fail(m->error, RECSYS_EUNSUPPORTED,
@@ -229,7 +229,9 @@ static recsys_status emit_pool(making *m, uint32_t index) {
   recsys_status status = input_of(m, op, 0, &from, &src);
   if (status != RECSYS_OK)
     return status;
-  dnn_window w = window_of(op, (uint32_t)src.dims[2], (uint32_t)src.dims[3]);
+  recsys_op dense = *op;
+  dense.dilation = 1;
+  dnn_window w = window_of(&dense, (uint32_t)src.dims[2], (uint32_t)src.dims[3]);
   /* PyTorch counts padding, but nothing behind it. */
   bool behind = w.after[0] > w.before[0] || w.after[1] > w.before[1];
   if (op->kind == RECSYS_OP_AVGPOOL && op->count_include_pad && behind && (w.before[0] > 0 || w.before[1] > 0))
@@ -286,7 +288,10 @@ static recsys_status emit_map(making *m, uint32_t index) {
   recsys_status status = input_of(m, op, 0, &from, &src);
   if (status != RECSYS_OK)
     return status;
-  if (op->kind == RECSYS_OP_SOFTMAX)
+  if (op->kind == RECSYS_OP_LRN && op->size % 2 == 0) /* oneDNN would sum one channel less than others do */
+    status =
+        dnn_fail(m->error, RECSYS_EUNSUPPORTED, "operation %u: normalisation over an even number of channels", index);
+  else if (op->kind == RECSYS_OP_SOFTMAX)
     status = dnn_softmax(&made, m->net->engine, &src, m->error);
   else if (op->kind == RECSYS_OP_LRN)
     status = dnn_lrn(&made, m->net->engine, &src, op, m->error);
@@ -298,7 +303,9 @@ static recsys_status emit_map(making *m, uint32_t index) {
                      &src, m->error);
   if (status != RECSYS_OK)
     return status;
-  bool own = op->kind == RECSYS_OP_RELU && op->inputs[0] >= 0 && m->uses[op->inputs[0]] == 1 && !m->same[op->inputs[0]];
+  const recsys_op *before = op->inputs[0] >= 0 ? &m->net->ops[op->inputs[0]] : NULL;
+  bool own = op->kind == RECSYS_OP_RELU && before != NULL && m->uses[op->inputs[0]] == 1 &&
+             (before->kind == RECSYS_OP_CONV || before->kind == RECSYS_OP_ADD || before->kind == RECSYS_OP_CONCAT);
   int32_t to = own ? from : buffer_new(m, &m->plan->buffers[from].shape);
   give(m, index, to, &src);
   return add_step(m, &made, from, &src, to, &src);
@@ -360,20 +367,31 @@ static recsys_status emit_flatten(making *m, uint32_t index) {
     return status;
   dnn_shape flat = shape_of(m, op, DNN_PLAIN);
   if (src.ndims == 2) {
+    m->same[index] = true;
     give(m, index, from, &src);
     return RECSYS_OK;
   }
   dnn_shape plain = dnn_shape_of(src.dims, 4, dnnl_f32, DNN_PLAIN);
+  if (dnn_bytes(&flat) != dnn_bytes(&plain))
+    return dnn_fail(m->error, RECSYS_EINVAL, "operation %u is not as long as what it flattens", index);
   int32_t to = buffer_new(m, &flat);
   give(m, index, to, &flat);
   return copy(m, from, &src, to, &plain);
 }
 
+/* Dropout as an output, or on the network's input. */
+static recsys_status emit_nothing(making *m, uint32_t index) {
+  int32_t from = NONE;
+  dnn_shape src;
+  recsys_status status = input_of(m, &m->net->ops[index], 0, &from, &src);
+  if (status == RECSYS_OK)
+    give(m, index, from, &src);
+  return status;
+}
+
 static void pass_on(making *m, uint32_t index) {
   const recsys_op *op = &m->net->ops[index];
-  int32_t from = op->inputs[0];
-  if (op->kind == RECSYS_OP_ADD && m->sum[op->inputs[1]] == op->inputs[0])
-    from = op->inputs[1];
+  int32_t from = op->inputs[0]; /* of an addition that was taken in, both terms lie in one place */
   give(m, index, m->value[from], &m->shape[from]);
 }
 
@@ -401,6 +419,8 @@ recsys_status emit(making *m, uint32_t op) {
     return emit_concat(m, op);
   case RECSYS_OP_FLATTEN:
     return emit_flatten(m, op);
+  case RECSYS_OP_DROPOUT:
+    return emit_nothing(m, op);
   default:
     return emit_map(m, op);
   }
@@ -412,6 +432,9 @@ recsys_status emit_output(making *m) {
   m->plan->row = 1;
   for (int i = 1; i < from.ndims; i++)
     m->plan->row *= (uint64_t)from.dims[i];
+  const recsys_op *asked = &m->net->ops[op];
+  if (m->plan->row != (uint64_t)asked->channels * (asked->height > 0 ? (uint64_t)asked->height * asked->width : 1))
+    return dnn_fail(m->error, RECSYS_EINVAL, "operation %u is not of the shape that it says", op);
   to = dnn_shape_of(from.dims, from.ndims, dnnl_f32, DNN_PLAIN);
   dnn_made made;
   recsys_status status = dnn_reorder(&made, m->net->engine, &from, &to, m->error);

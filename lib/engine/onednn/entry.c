@@ -45,6 +45,13 @@ static recsys_status check_op(const recsys_network *network, uint32_t index, con
   return valid ? RECSYS_OK : dnn_fail(error, RECSYS_EINVAL, "operation %u has an impossible input or weight", index);
 }
 
+/* Dropout does nothing here: who reads it reads what it reads. */
+static void skip_dropout(const recsys_op *ops, recsys_op *op) {
+  for (uint32_t k = 0; k < op->input_count; k++)
+    while (op->inputs[k] >= 0 && ops[op->inputs[k]].kind == RECSYS_OP_DROPOUT)
+      op->inputs[k] = ops[op->inputs[k]].inputs[0];
+}
+
 /* The library's entries may be longer than ours, from a newer one. */
 static recsys_status read_ops(net *n, const recsys_network *network, recsys_error *error) {
   size_t size = network->op_size < sizeof *n->ops ? network->op_size : sizeof *n->ops;
@@ -57,17 +64,20 @@ static recsys_status read_ops(net *n, const recsys_network *network, recsys_erro
     memcpy(&n->ops[i], (const char *)network->ops + (size_t)network->op_size * i, size);
     n->ops[i].name = NULL;
     status = check_op(network, i, &n->ops[i], error);
+    if (status == RECSYS_OK)
+      skip_dropout(n->ops, &n->ops[i]);
   }
   return status;
 }
 
 static recsys_status check_options(const recsys_engine_options *options, recsys_error *error) {
-  if (options->device != NULL && strcmp(options->device, "auto") != 0 && strcmp(options->device, "cpu") != 0)
+  const char *device = options->device;
+  if (device == NULL || strcmp(device, "auto") == 0 || strcmp(device, "cpu") == 0)
+    return RECSYS_OK;
+  if (strncmp(device, "cuda", 4) == 0)
     return dnn_fail(error, RECSYS_ENOENGINE,
-                    "the onednn engine runs on processors, not on '%.40s': use the engine "
-                    "\"torch\"",
-                    options->device);
-  return RECSYS_OK;
+                    "the onednn engine runs on processors, not on '%.40s': use the engine \"torch\"", device);
+  return dnn_fail(error, RECSYS_EINVAL, "device '%.40s' is unknown: use auto, cpu, cuda or cuda:N", device);
 }
 
 static recsys_status make_plans(net *n, const recsys_network *network, const recsys_engine_options *options,

@@ -143,10 +143,9 @@ recsys_status plan_run(net *n, plan *p, const float *input, float *rows, recsys_
     dnnl_exec_arg_t arguments[STEP_PLACES];
     for (uint32_t k = 0; k < s->place_count; k++) {
       place *at = &s->places[k];
-      if (at->where == IN_INPUT)
-        dnnl_memory_set_data_handle(at->memory, (void *)(uintptr_t)input);
-      else if (at->where == IN_OUTPUT)
-        dnnl_memory_set_data_handle(at->memory, rows);
+      void *caller = at->where == IN_INPUT ? (void *)(uintptr_t)input : at->where == IN_OUTPUT ? rows : NULL;
+      if (caller != NULL && dnnl_memory_set_data_handle(at->memory, caller) != dnnl_success)
+        return dnn_fail(error, RECSYS_EENGINE, "oneDNN refuses the memory of a batch");
       arguments[k] = (dnnl_exec_arg_t){at->argument, at->memory};
     }
     dnnl_status_t status = dnnl_primitive_execute(s->made.primitive, n->stream, (int)s->place_count, arguments);

@@ -87,11 +87,11 @@ typedef struct making {
   recsys_error *error;
   bool *needed;
   uint32_t *uses;
-  bool *same;       /* what the operation gives is there already: dropout, what others do in passing */
+  bool *same;       /* what the operation gives is there already, in the buffer of another: others did it in passing */
   bool *relu;       /* ends with a ReLU */
   int32_t *sum;     /* a convolution that adds to the result of that operation, or NONE */
   int32_t *value;   /* the buffer with the operation's result */
-  dnn_shape *shape; /* of that result:  */
+  dnn_shape *shape; /* of that result */
   int32_t input;    /* the buffer with the network's input */
 } making;
 
@@ -105,8 +105,9 @@ recsys_status emit(making *m, uint32_t op);
 recsys_status emit_output(making *m);
 
 /* memory.c */
-int32_t buffer_new(making *m, const dnn_shape *shape); /* NONE: out of memory */
-step *step_new(making *m, const dnn_made *made);       /* NULL: out of memory (the operation is unmade) */
+/* Both tables have room for what any operation adds (three steps, two buffers, or one step for each part). */
+int32_t buffer_new(making *m, const dnn_shape *shape);
+step *step_new(making *m, const dnn_made *made); /* takes the operation over */
 void step_add(making *m, step *s, int argument, where kind, int32_t index, const dnn_shape *shape);
 recsys_status plan_place(net *n, plan *p, recsys_error *error);
 recsys_status plan_run(net *n, plan *p, const float *input, float *rows, recsys_error *error);

@@ -23,7 +23,7 @@ static void find_needed(making *m) {
       }
 }
 
-/* Whether nobody but `reader` reads operation `op` from step `from` on. */
+/* Whether nobody but `reader` reads operation `op` from operation `from` on. */
 static bool last_read_by(const making *m, int32_t op, uint32_t reader, uint32_t from) {
   const recsys_op *ops = m->net->ops;
   if ((uint32_t)op == m->plan->output)
@@ -78,9 +78,7 @@ static void find_fusions(making *m) {
   for (uint32_t i = 0; i <= m->plan->output; i++) {
     if (!m->needed[i])
       continue;
-    if (ops[i].kind == RECSYS_OP_DROPOUT)
-      m->same[i] = true;
-    else if (ops[i].kind == RECSYS_OP_ADD)
+    if (ops[i].kind == RECSYS_OP_ADD)
       fuse_add(m, i);
     else if (ops[i].kind == RECSYS_OP_RELU)
       fuse_relu(m, i);
