@@ -2,7 +2,8 @@
 Both learn from the first part and stop by the second; the loss (cross-entropy) and macro-F1 are those on the third, which
 neither has seen. Prints a table.
 
-    stages.py RECSYS DATA [FIELD...]     SPLITS=3; STAGE_OPTIONS adds options to both; needs NumPy and the Python package
+    stages.py RECSYS DATA [FIELD...]     SPLITS=3; STAGE_MODEL=FILE instead of GoogLeNet; STAGE_OPTIONS adds options to
+                                         both stages; needs NumPy and the Python package
 """
 import csv
 import hashlib
@@ -46,7 +47,8 @@ def measure(path, images, lines, field):
 
 def main():
     recsys, data = sys.argv[1:3]
-    images, model = data + "/fashion/images", data + "/weights/googlenet.safetensors"
+    images = data + "/fashion/images"
+    model = os.environ.get("STAGE_MODEL", data + "/weights/googlenet.safetensors")
     with open(data + "/fashion/styles.csv", encoding="utf-8") as file:
         lines = [line for line in csv.DictReader(file) if os.path.exists(f"{images}/{line['id']}.jpg")]
     print("| field | split | loss, stage one | stage two | macro-F1, stage one | stage two |\n| --- | --- | --- | --- | --- | --- |")

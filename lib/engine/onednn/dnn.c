@@ -1,12 +1,19 @@
-/* oneDNN 2.x: operation descriptors of their own, memory descriptors as plain structs. */
+/*
+ * oneDNN 2.x and 3.x. In 2.x memory descriptions are plain structs, and an operation has a description of its own
+ * before the primitive's; in 3.x both are made in one call, and memory descriptions are objects, of which this process
+ * keeps one of each kind.
+ */
 #include "engine/onednn/dnn.h"
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#if DNNL_VERSION_MAJOR != 2
-#error "this engine is written for oneDNN 2.x (Debian 12 has 2.6.3): leave onednn out of RECSYS_ENGINES"
+#if DNNL_VERSION_MAJOR >= 3
+#define MD(shape) ((shape)->md)
+#else
+#define MD(shape) (&(shape)->md)
 #endif
 
 recsys_status dnn_fail(recsys_error *error, recsys_status status, const char *format, ...) {
@@ -41,42 +48,100 @@ static dnnl_format_tag_t tag_of(int rank, dnn_layout layout) {
   return block == 16 ? dnnl_nChw16c : block == 8 ? dnnl_nChw8c : dnnl_nhwc;
 }
 
+#if DNNL_VERSION_MAJOR >= 3
+/* The one of this process that is equal; takes the description over. Engines run on one thread, so nothing is locked.
+ */
+static dnnl_memory_desc_t keep(dnnl_memory_desc_t md) {
+  static dnnl_memory_desc_t *kept;
+  static size_t count, capacity;
+  for (size_t i = 0; i < count; i++)
+    if (dnnl_memory_desc_equal(kept[i], md)) {
+      dnnl_memory_desc_destroy(md);
+      return kept[i];
+    }
+  if (count == capacity) {
+    size_t larger = 2 * capacity + 64;
+    dnnl_memory_desc_t *more = realloc(kept, larger * sizeof(*more));
+    if (more == NULL)
+      return md;
+    kept = more;
+    capacity = larger;
+  }
+  kept[count++] = md;
+  return md;
+}
+
+static dnn_shape wrap(dnnl_memory_desc_t md) {
+  dnn_shape shape = {.md = md};
+  dnnl_dims_t *dims = NULL;
+  if (dnnl_memory_desc_query(md, dnnl_query_ndims_s32, &shape.ndims) == dnnl_success &&
+      dnnl_memory_desc_query(md, dnnl_query_dims, &dims) == dnnl_success)
+    memcpy(shape.dims, *dims, (size_t)shape.ndims * sizeof(shape.dims[0]));
+  return shape;
+}
+#endif
+
 dnn_shape dnn_shape_of(const int64_t *dims, int rank, dnnl_data_type_t type, dnn_layout layout) {
-  dnn_shape shape;
-  dnnl_dims_t all = {0};
-  memcpy(all, dims, (size_t)rank * sizeof *dims);
-  if (dnnl_memory_desc_init_by_tag(&shape, rank, all, type, tag_of(rank, layout)) != dnnl_success)
+  dnn_shape shape = {.ndims = rank};
+  memcpy(shape.dims, dims, (size_t)rank * sizeof *dims);
+#if DNNL_VERSION_MAJOR >= 3
+  dnnl_memory_desc_t md = NULL;
+  if (dnnl_memory_desc_create_with_tag(&md, rank, shape.dims, type, tag_of(rank, layout)) == dnnl_success)
+    shape.md = keep(md);
+#else
+  if (dnnl_memory_desc_init_by_tag(&shape.md, rank, shape.dims, type, tag_of(rank, layout)) != dnnl_success)
     memset(&shape, 0, sizeof shape);
+#endif
   return shape;
 }
 
 bool dnn_part_of(dnn_shape *part, const dnn_shape *whole, int64_t from, int64_t count) {
-  dnnl_dims_t dims, offsets = {0};
-  memcpy(dims, whole->dims, sizeof dims);
-  dims[1] = count;
+  dnnl_dims_t offsets = {0};
+  *part = *whole;
+  part->dims[1] = count;
   offsets[1] = from;
-  return dnnl_memory_desc_init_submemory(part, whole, dims, offsets) == dnnl_success;
+#if DNNL_VERSION_MAJOR >= 3
+  dnnl_memory_desc_t md = NULL;
+  if (dnnl_memory_desc_create_submemory(&md, whole->md, part->dims, offsets) != dnnl_success)
+    return false;
+  part->md = keep(md);
+  return true;
+#else
+  return dnnl_memory_desc_init_submemory(&part->md, &whole->md, part->dims, offsets) == dnnl_success;
+#endif
+}
+
+dnnl_status_t dnn_memory(dnnl_memory_t *memory, const dnn_shape *shape, dnnl_engine_t engine, void *address) {
+  return dnnl_memory_create(memory, MD(shape), engine, address);
 }
 
 size_t dnn_bytes(const dnn_shape *shape) {
-  return dnnl_memory_desc_get_size(shape);
+  return dnnl_memory_desc_get_size(MD(shape));
 }
 
 bool dnn_same(const dnn_shape *a, const dnn_shape *b) {
-  return dnnl_memory_desc_equal(a, b) != 0;
+  return dnnl_memory_desc_equal(MD(a), MD(b)) != 0;
 }
 
 /* -- operations */
+
+static bool append(dnnl_post_ops_t ops, dnn_after after) {
+#if DNNL_VERSION_MAJOR >= 3
+  return (!after.add || dnnl_post_ops_append_sum(ops, 1, 0, dnnl_data_type_undef) == dnnl_success) &&
+         (!after.relu || dnnl_post_ops_append_eltwise(ops, dnnl_eltwise_relu, 0, 0) == dnnl_success);
+#else
+  return (!after.add || dnnl_post_ops_append_sum(ops, 1) == dnnl_success) &&
+         (!after.relu || dnnl_post_ops_append_eltwise(ops, 1, dnnl_eltwise_relu, 0, 0) == dnnl_success);
+#endif
+}
 
 static dnnl_primitive_attr_t attributes_for(dnn_after after) {
   dnnl_primitive_attr_t attributes = NULL;
   dnnl_post_ops_t ops = NULL;
   bool ok = dnnl_primitive_attr_create(&attributes) == dnnl_success &&
             dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user) == dnnl_success &&
-            dnnl_post_ops_create(&ops) == dnnl_success;
-  ok = ok && (!after.add || dnnl_post_ops_append_sum(ops, 1) == dnnl_success);
-  ok = ok && (!after.relu || dnnl_post_ops_append_eltwise(ops, 1, dnnl_eltwise_relu, 0, 0) == dnnl_success);
-  ok = ok && dnnl_primitive_attr_set_post_ops(attributes, ops) == dnnl_success;
+            dnnl_post_ops_create(&ops) == dnnl_success && append(ops, after) &&
+            dnnl_primitive_attr_set_post_ops(attributes, ops) == dnnl_success;
   if (ops != NULL)
     dnnl_post_ops_destroy(ops);
   if (!ok && attributes != NULL) {
@@ -93,100 +158,181 @@ static recsys_status refuse(dnnl_status_t status, const char *what, recsys_error
                   DNNL_VERSION_MINOR, DNNL_VERSION_PATCH, what, (int)status);
 }
 
-/* Takes the descriptor over. */
-static recsys_status finish(dnn_made *made, dnnl_primitive_desc_t description, dnnl_status_t status, const char *what,
-                            recsys_error *error) {
-  *made = (dnn_made){NULL};
-  if (status != dnnl_success)
-    return refuse(status, what, error);
-  const dnnl_memory_desc_t *weights = dnnl_primitive_desc_query_md(description, dnnl_query_weights_md, 0);
-  const dnnl_memory_desc_t *scratch = dnnl_primitive_desc_query_md(description, dnnl_query_scratchpad_md, 0);
-  if (weights != NULL)
-    made->weights = *weights;
-  made->scratch = scratch != NULL ? dnnl_memory_desc_get_size(scratch) : 0;
-  status = dnnl_primitive_create(&made->primitive, description);
-  dnnl_primitive_desc_destroy(description);
-  return status == dnnl_success ? RECSYS_OK : refuse(status, what, error);
+/* While one operation is made: `status` is set by the call of oneDNN that describes it. */
+typedef struct making_one {
+  dnnl_primitive_desc_t description;
+  dnnl_primitive_attr_t attributes;
+  dnnl_status_t status;
+} making_one;
+
+static making_one begin(dnn_after after) {
+  making_one m = {.attributes = attributes_for(after)};
+  m.status = m.attributes == NULL ? dnnl_out_of_memory : dnnl_success;
+  return m;
 }
 
-static recsys_status make(dnn_made *made, dnnl_engine_t engine, dnnl_status_t described, const void *operation,
-                          dnn_after after, const char *what, recsys_error *error) {
-  dnnl_primitive_desc_t description = NULL;
-  dnnl_primitive_attr_t attributes = described == dnnl_success ? attributes_for(after) : NULL;
-  dnnl_status_t status = described;
-  if (status == dnnl_success)
-    status = attributes == NULL ? dnnl_out_of_memory
-                                : dnnl_primitive_desc_create(&description, operation, attributes, engine, NULL);
-  if (attributes != NULL)
-    dnnl_primitive_attr_destroy(attributes);
-  return finish(made, description, status, what, error);
+static recsys_status finish(dnn_made *made, making_one m, const char *what, recsys_error *error) {
+  *made = (dnn_made){NULL};
+  if (m.attributes != NULL)
+    dnnl_primitive_attr_destroy(m.attributes);
+  if (m.status != dnnl_success)
+    return refuse(m.status, what, error);
+#if DNNL_VERSION_MAJOR >= 3
+  const_dnnl_memory_desc_t weights = dnnl_primitive_desc_query_md(m.description, dnnl_query_weights_md, 0);
+  const_dnnl_memory_desc_t scratch = dnnl_primitive_desc_query_md(m.description, dnnl_query_scratchpad_md, 0);
+  dnnl_memory_desc_t copy = NULL;
+  if (weights != NULL && dnnl_memory_desc_clone(&copy, weights) == dnnl_success)
+    made->weights = wrap(keep(copy));
+#else
+  const dnnl_memory_desc_t *weights = dnnl_primitive_desc_query_md(m.description, dnnl_query_weights_md, 0);
+  const dnnl_memory_desc_t *scratch = dnnl_primitive_desc_query_md(m.description, dnnl_query_scratchpad_md, 0);
+  if (weights != NULL) {
+    made->weights = (dnn_shape){.md = *weights, .ndims = weights->ndims};
+    memcpy(made->weights.dims, weights->dims, sizeof weights->dims);
+  }
+#endif
+  made->scratch = scratch != NULL ? dnnl_memory_desc_get_size(scratch) : 0;
+  m.status = dnnl_primitive_create(&made->primitive, m.description);
+  dnnl_primitive_desc_destroy(m.description);
+  return m.status == dnnl_success ? RECSYS_OK : refuse(m.status, what, error);
 }
+
+#if DNNL_VERSION_MAJOR < 3
+/* 2.x: from the operation's own description. */
+static void describe(making_one *m, dnnl_engine_t engine, dnnl_status_t described, const void *operation) {
+  if (m->status == dnnl_success)
+    m->status = described;
+  if (m->status == dnnl_success)
+    m->status = dnnl_primitive_desc_create(&m->description, operation, m->attributes, engine, NULL);
+}
+#endif
+
+static const dnn_after nothing = {false, false};
 
 recsys_status dnn_conv(dnn_made *made, dnnl_engine_t engine, bool winograd, const dnn_shape *src,
                        const dnn_shape *weights, const dnn_shape *bias, const dnn_shape *dst, const dnn_window *window,
                        dnn_after after, recsys_error *error) {
-  dnnl_convolution_desc_t conv;
+  making_one m = begin(after);
   const dnnl_dims_t dilation = {window->dilation[0] - 1, window->dilation[1] - 1};
-  dnnl_status_t status = dnnl_dilated_convolution_forward_desc_init(
-      &conv, dnnl_forward_inference, winograd ? dnnl_convolution_winograd : dnnl_convolution_direct, src, weights, bias,
-      dst, window->stride, dilation, window->before, window->after);
-  return make(made, engine, status, &conv, after, winograd ? "Winograd convolution" : "convolution", error);
+  dnnl_alg_kind_t kind = winograd ? dnnl_convolution_winograd : dnnl_convolution_direct;
+#if DNNL_VERSION_MAJOR >= 3
+  if (m.status == dnnl_success)
+    m.status = dnnl_convolution_forward_primitive_desc_create(
+        &m.description, engine, dnnl_forward_inference, kind, MD(src), MD(weights), bias != NULL ? MD(bias) : NULL,
+        MD(dst), window->stride, dilation, window->before, window->after, m.attributes);
+#else
+  dnnl_convolution_desc_t conv;
+  describe(&m, engine,
+           dnnl_dilated_convolution_forward_desc_init(&conv, dnnl_forward_inference, kind, MD(src), MD(weights),
+                                                      bias != NULL ? MD(bias) : NULL, MD(dst), window->stride, dilation,
+                                                      window->before, window->after),
+           &conv);
+#endif
+  return finish(made, m, winograd ? "Winograd convolution" : "convolution", error);
 }
 
 recsys_status dnn_linear(dnn_made *made, dnnl_engine_t engine, const dnn_shape *src, const dnn_shape *weights,
                          const dnn_shape *bias, const dnn_shape *dst, dnn_after after, recsys_error *error) {
+  making_one m = begin(after);
+#if DNNL_VERSION_MAJOR >= 3
+  if (m.status == dnnl_success)
+    m.status = dnnl_inner_product_forward_primitive_desc_create(&m.description, engine, dnnl_forward_inference, MD(src),
+                                                                MD(weights), bias != NULL ? MD(bias) : NULL, MD(dst),
+                                                                m.attributes);
+#else
   dnnl_inner_product_desc_t product;
-  dnnl_status_t status =
-      dnnl_inner_product_forward_desc_init(&product, dnnl_forward_inference, src, weights, bias, dst);
-  return make(made, engine, status, &product, after, "dense layer", error);
+  describe(&m, engine,
+           dnnl_inner_product_forward_desc_init(&product, dnnl_forward_inference, MD(src), MD(weights),
+                                                bias != NULL ? MD(bias) : NULL, MD(dst)),
+           &product);
+#endif
+  return finish(made, m, "dense layer", error);
 }
 
 recsys_status dnn_pool(dnn_made *made, dnnl_engine_t engine, dnnl_alg_kind_t kind, const dnn_shape *src,
                        const dnn_shape *dst, const dnn_window *window, recsys_error *error) {
+  making_one m = begin(nothing);
+#if DNNL_VERSION_MAJOR >= 3
+  const dnnl_dims_t dense = {0};
+  if (m.status == dnnl_success)
+    m.status = dnnl_pooling_forward_primitive_desc_create(&m.description, engine, dnnl_forward_inference, kind, MD(src),
+                                                          MD(dst), window->stride, window->kernel, dense,
+                                                          window->before, window->after, m.attributes);
+#else
   dnnl_pooling_desc_t pool;
-  dnnl_status_t status = dnnl_pooling_forward_desc_init(&pool, dnnl_forward_inference, kind, src, dst, window->stride,
-                                                        window->kernel, window->before, window->after);
-  return make(made, engine, status, &pool, (dnn_after){false, false}, "pooling", error);
+  describe(&m, engine,
+           dnnl_pooling_forward_desc_init(&pool, dnnl_forward_inference, kind, MD(src), MD(dst), window->stride,
+                                          window->kernel, window->before, window->after),
+           &pool);
+#endif
+  return finish(made, m, "pooling", error);
 }
 
 recsys_status dnn_map(dnn_made *made, dnnl_engine_t engine, dnnl_alg_kind_t kind, const dnn_shape *shape,
                       recsys_error *error) {
+  making_one m = begin(nothing);
+#if DNNL_VERSION_MAJOR >= 3
+  if (m.status == dnnl_success)
+    m.status = dnnl_eltwise_forward_primitive_desc_create(&m.description, engine, dnnl_forward_inference, kind,
+                                                          MD(shape), MD(shape), 0, 0, m.attributes);
+#else
   dnnl_eltwise_desc_t map;
-  dnnl_status_t status = dnnl_eltwise_forward_desc_init(&map, dnnl_forward_inference, kind, shape, 0, 0);
-  return make(made, engine, status, &map, (dnn_after){false, false}, "activation", error);
+  describe(&m, engine, dnnl_eltwise_forward_desc_init(&map, dnnl_forward_inference, kind, MD(shape), 0, 0), &map);
+#endif
+  return finish(made, m, "activation", error);
 }
 
 recsys_status dnn_lrn(dnn_made *made, dnnl_engine_t engine, const dnn_shape *shape, const recsys_op *op,
                       recsys_error *error) {
+  making_one m = begin(nothing);
+#if DNNL_VERSION_MAJOR >= 3
+  if (m.status == dnnl_success)
+    m.status = dnnl_lrn_forward_primitive_desc_create(&m.description, engine, dnnl_forward_inference,
+                                                      dnnl_lrn_across_channels, MD(shape), MD(shape), op->size,
+                                                      op->alpha, op->beta, op->k, m.attributes);
+#else
   dnnl_lrn_desc_t lrn;
-  dnnl_status_t status = dnnl_lrn_forward_desc_init(&lrn, dnnl_forward_inference, dnnl_lrn_across_channels, shape,
-                                                    op->size, op->alpha, op->beta, op->k);
-  return make(made, engine, status, &lrn, (dnn_after){false, false}, "local response normalisation", error);
+  describe(&m, engine,
+           dnnl_lrn_forward_desc_init(&lrn, dnnl_forward_inference, dnnl_lrn_across_channels, MD(shape), op->size,
+                                      op->alpha, op->beta, op->k),
+           &lrn);
+#endif
+  return finish(made, m, "local response normalisation", error);
 }
 
 recsys_status dnn_softmax(dnn_made *made, dnnl_engine_t engine, const dnn_shape *shape, recsys_error *error) {
+  making_one m = begin(nothing);
+#if DNNL_VERSION_MAJOR >= 3
+  if (m.status == dnnl_success)
+    m.status = dnnl_softmax_forward_primitive_desc_create(&m.description, engine, dnnl_forward_inference,
+                                                          dnnl_softmax_accurate, MD(shape), MD(shape), 1, m.attributes);
+#else
   dnnl_softmax_desc_t softmax;
-  dnnl_status_t status = dnnl_softmax_forward_desc_init(&softmax, dnnl_forward_inference, shape, 1);
-  return make(made, engine, status, &softmax, (dnn_after){false, false}, "softmax", error);
+  describe(&m, engine, dnnl_softmax_forward_desc_init(&softmax, dnnl_forward_inference, MD(shape), 1), &softmax);
+#endif
+  return finish(made, m, "softmax", error);
 }
 
 recsys_status dnn_add(dnn_made *made, dnnl_engine_t engine, const dnn_shape *a, const dnn_shape *b,
                       const dnn_shape *dst, recsys_error *error) {
+  making_one m = begin(nothing);
+#if DNNL_VERSION_MAJOR >= 3
+  if (m.status == dnnl_success)
+    m.status =
+        dnnl_binary_primitive_desc_create(&m.description, engine, dnnl_binary_add, MD(a), MD(b), MD(dst), m.attributes);
+#else
   dnnl_binary_desc_t add;
-  dnnl_status_t status = dnnl_binary_desc_init(&add, dnnl_binary_add, a, b, dst);
-  return make(made, engine, status, &add, (dnn_after){false, false}, "addition", error);
+  describe(&m, engine, dnnl_binary_desc_init(&add, dnnl_binary_add, MD(a), MD(b), MD(dst)), &add);
+#endif
+  return finish(made, m, "addition", error);
 }
 
 recsys_status dnn_reorder(dnn_made *made, dnnl_engine_t engine, const dnn_shape *src, const dnn_shape *dst,
                           recsys_error *error) {
-  dnnl_primitive_desc_t description = NULL;
-  dnnl_primitive_attr_t attributes = attributes_for((dnn_after){false, false});
-  dnnl_status_t status = attributes == NULL
-                             ? dnnl_out_of_memory
-                             : dnnl_reorder_primitive_desc_create(&description, src, engine, dst, engine, attributes);
-  if (attributes != NULL)
-    dnnl_primitive_attr_destroy(attributes);
-  return finish(made, description, status, "reordering", error);
+  making_one m = begin(nothing);
+  if (m.status == dnnl_success)
+    m.status = dnnl_reorder_primitive_desc_create(&m.description, MD(src), engine, MD(dst), engine, m.attributes);
+  return finish(made, m, "reordering", error);
 }
 
 void dnn_unmake(dnn_made *made) {

@@ -13,8 +13,12 @@
 __attribute__((format(printf, 3, 4))) recsys_status dnn_fail(recsys_error *error, recsys_status status,
                                                              const char *format, ...);
 
-/* Shape, type and layout of an array in memory. */
-typedef dnnl_memory_desc_t dnn_shape;
+/* Shape, type and layout of an array in memory; copied freely. */
+typedef struct dnn_shape {
+  dnnl_memory_desc_t md; /* 2.x: the description itself; 3.x: one of this process's, which stay */
+  int ndims;
+  dnnl_dims_t dims;
+} dnn_shape;
 
 typedef enum dnn_layout {
   DNN_ANY,     /* whatever the operation likes best */
@@ -29,6 +33,8 @@ uint32_t dnn_block(void); /* 16 with AVX-512, 8 with AVX2, else 1: DNN_BLOCKED i
 dnn_shape dnn_shape_of(const int64_t *dims, int rank, dnnl_data_type_t type, dnn_layout layout);
 /* Channels from .. from + count of `whole`, in its place. */
 bool dnn_part_of(dnn_shape *part, const dnn_shape *whole, int64_t from, int64_t count);
+/* An array of that shape at an address, which may be set later. */
+dnnl_status_t dnn_memory(dnnl_memory_t *memory, const dnn_shape *shape, dnnl_engine_t engine, void *address);
 size_t dnn_bytes(const dnn_shape *shape);
 bool dnn_same(const dnn_shape *a, const dnn_shape *b);
 

@@ -110,7 +110,7 @@ static recsys_status bind(net *n, recsys_error *error) {
       for (uint32_t k = 0; k < n->plans[i].steps[s].place_count; k++) {
         place *at = &n->plans[i].steps[s].places[k];
         void *memory = address(n, &n->plans[i], at);
-        dnnl_status_t status = at->memory == NULL ? dnnl_memory_create(&at->memory, &at->shape, n->engine, memory)
+        dnnl_status_t status = at->memory == NULL ? dnn_memory(&at->memory, &at->shape, n->engine, memory)
                                                   : dnnl_memory_set_data_handle(at->memory, memory);
         if (status != dnnl_success)
           return dnn_fail(error, RECSYS_ENOMEM, "the onednn engine has no memory for its plan");

@@ -36,9 +36,9 @@ static recsys_status reorder(net *n, const float *data, const dnn_shape *is, con
   dnn_shape working = dnn_shape_of(bytes, 1, dnnl_u8, DNN_PLAIN);
   void *memory = made.scratch > 0 ? net_alloc(n, made.scratch, 1) : NULL;
   bool ok = (memory != NULL || made.scratch == 0) &&
-            dnnl_memory_create(&from, is, n->engine, (void *)(uintptr_t)data) == dnnl_success &&
-            dnnl_memory_create(&into, want, n->engine, to) == dnnl_success &&
-            dnnl_memory_create(&scratch, &working, n->engine, memory) == dnnl_success;
+            dnn_memory(&from, is, n->engine, (void *)(uintptr_t)data) == dnnl_success &&
+            dnn_memory(&into, want, n->engine, to) == dnnl_success &&
+            dnn_memory(&scratch, &working, n->engine, memory) == dnnl_success;
   const dnnl_exec_arg_t arguments[3] = {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, into}, {DNNL_ARG_SCRATCHPAD, scratch}};
   ok = ok && dnnl_primitive_execute(made.primitive, n->stream, made.scratch > 0 ? 3 : 2, arguments) == dnnl_success &&
        dnnl_stream_wait(n->stream) == dnnl_success;
