@@ -90,18 +90,17 @@ class Browser(unittest.TestCase):
         w = self.window
         w.open(self.shop.url + "/products?kind=bag")
         title = self.titles()[0]
-        w.run("window.here = true")
         w.run_async("""
-            const done = arguments[0], source = document.querySelector(".products img").src;
-            fetch(source).then(r => r.blob()).then(blob => {
-              const carried = new DataTransfer();
-              carried.items.add(new File([blob], "mine", {type: blob.type}));
-              for (const type of ["dragover", "drop"])
-                document.querySelector("h1").dispatchEvent(new DragEvent(type, {dataTransfer: carried, bubbles: true, cancelable: true}));
-              done();
-            });""".replace("fetch(source)", "(async () => { const i = await createImageBitmap(document.querySelector('.products img')); "
-                           "const c = document.createElement('canvas'); c.width = i.width; c.height = i.height; "
-                           "c.getContext('2d').drawImage(i, 0, 0); return {blob: () => new Promise(r => c.toBlob(r, 'image/png'))}; })()"))
+            const done = arguments[0], shown = document.querySelector(".products img"), canvas = document.createElement("canvas");
+            canvas.width = shown.naturalWidth;
+            canvas.height = shown.naturalHeight;
+            canvas.getContext("2d").drawImage(shown, 0, 0);
+            canvas.toBlob(blob => { window.carried = new DataTransfer(); carried.items.add(new File([blob], "mine", {type: blob.type})); done(); }, "image/png");""")
+        # After this has returned: the page goes away with it.
+        w.run("""
+            window.here = true;
+            setTimeout(() => ["dragover", "drop"].forEach(type => document.querySelector("h1").dispatchEvent(
+              new DragEvent(type, {dataTransfer: window.carried, bubbles: true, cancelable: true}))), 50);""")
         w.wait_for_page()
         self.assertEqual(w.text("h1"), "Like your picture")
         self.assertEqual(self.titles()[0], title)
