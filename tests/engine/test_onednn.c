@@ -8,47 +8,12 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "engine/loader.h"
-#include "nn/net.h"
+#include "loading.h"
 
 enum { MOST = 19, CLASSES = 10 };
 
-static recsys__engine *engine;
-static recsys_error error;
-
-static void open_engine(void) {
-  ck_assert_msg(recsys__engine_open(&engine, "onednn", NULL, &error) == RECSYS_OK, "%s", error.message);
-}
-
-static recsys_status load_on(recsys__loaded **loaded, recsys__net *net, const char *device) {
-  uint32_t outputs[1];
-  ck_assert_int_eq(recsys__net_classifier(net, &outputs[0], &error), RECSYS_OK);
-  recsys_engine_options options = {.struct_size = sizeof options,
-                                   .precision = RECSYS_PRECISION_FLOAT32,
-                                   .threads = 2,
-                                   .device = device,
-                                   .outputs = outputs,
-                                   .output_count = 1};
-  return recsys__loaded_open(loaded, engine, &net->network, &options, &error);
-}
-
-static recsys__net make_net(const char *architecture) {
-  recsys__net net;
-  ck_assert_int_eq(recsys__net_build(&net, architecture, CLASSES, &error), RECSYS_OK);
-  ck_assert_int_eq(recsys__net_randomise(&net, 1, &error), RECSYS_OK);
-  return net;
-}
-
-static void expect_refused(recsys__net *net, const char *device, recsys_status expected, const char *part) {
-  recsys__loaded *loaded;
-  recsys_status status = load_on(&loaded, net, device);
-  ck_assert_msg(status == expected, "%s: %s", recsys_status_name(status), error.message);
-  ck_assert_msg(strstr(error.message, part) != NULL, "no \"%s\" in: %s", part, error.message);
-  ck_assert_ptr_null(loaded);
-}
-
 START_TEST(what_it_cannot_do) {
-  open_engine();
+  open_engine("onednn");
   ck_assert(!recsys__engine_trains(engine));
   recsys__net net = make_net("lenet5");
   recsys_op *op = (recsys_op *)(uintptr_t)&net.network.ops[3];
@@ -76,7 +41,7 @@ END_TEST
 
 /* 537 MB of weights, of which it may have 100 MB. */
 START_TEST(out_of_memory) {
-  open_engine();
+  open_engine("onednn");
   recsys__net net = make_net("vgg16");
   long pages = 0;
   FILE *file = fopen("/proc/self/statm", "r");
@@ -95,7 +60,7 @@ END_TEST
 
 /* Alone, in pairs, in a batch that is full, and in one that is not: the same rows. */
 START_TEST(batches_of_every_size) {
-  open_engine();
+  open_engine("onednn");
   recsys__net net = make_net("mini");
   size_t picture = (size_t)net.network.height * net.network.width * net.network.channels;
   float *input = malloc(MOST * picture * sizeof *input), alone[MOST][CLASSES], rows[MOST][CLASSES];

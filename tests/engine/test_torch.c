@@ -7,45 +7,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "engine/loader.h"
-#include "nn/net.h"
-
-static recsys__engine *engine;
-static recsys_error error;
-
-static void open_engine(void) {
-  ck_assert_msg(recsys__engine_open(&engine, "torch", NULL, &error) == RECSYS_OK, "%s", error.message);
-}
-
-static recsys_status load_on(recsys__loaded **loaded, recsys__net *net, const char *device) {
-  uint32_t outputs[1];
-  ck_assert_int_eq(recsys__net_classifier(net, &outputs[0], &error), RECSYS_OK);
-  recsys_engine_options options = {.struct_size = sizeof options,
-                                   .precision = RECSYS_PRECISION_FLOAT32,
-                                   .threads = 2,
-                                   .device = device,
-                                   .outputs = outputs,
-                                   .output_count = 1};
-  return recsys__loaded_open(loaded, engine, &net->network, &options, &error);
-}
-
-static recsys__net make_net(const char *architecture) {
-  recsys__net net;
-  ck_assert_int_eq(recsys__net_build(&net, architecture, 10, &error), RECSYS_OK);
-  ck_assert_int_eq(recsys__net_randomise(&net, 1, &error), RECSYS_OK);
-  return net;
-}
-
-static void expect_refused(recsys__net *net, const char *device, recsys_status expected, const char *part) {
-  recsys__loaded *loaded;
-  recsys_status status = load_on(&loaded, net, device);
-  ck_assert_msg(status == expected, "%s: %s", recsys_status_name(status), error.message);
-  ck_assert_msg(strstr(error.message, part) != NULL, "no \"%s\" in: %s", part, error.message);
-  ck_assert_ptr_null(loaded);
-}
+#include "loading.h"
 
 START_TEST(unknown_operation) {
-  open_engine();
+  open_engine("torch");
   recsys__net net = make_net("lenet5");
   recsys_op *op = (recsys_op *)(uintptr_t)&net.network.ops[3];
   recsys_op kept = *op;
@@ -63,7 +28,7 @@ START_TEST(unknown_operation) {
 END_TEST
 
 START_TEST(unknown_device) {
-  open_engine();
+  open_engine("torch");
   recsys__net net = make_net("lenet5");
   expect_refused(&net, "tpu", RECSYS_EINVAL, "tpu");
   expect_refused(&net, "cuda:x", RECSYS_EINVAL, "cuda:x");
@@ -74,7 +39,7 @@ END_TEST
 
 /* A wrong shape reaches libtorch, which throws: a status, and the engine goes on. */
 START_TEST(exception_becomes_status) {
-  open_engine();
+  open_engine("torch");
   recsys__net net = make_net("lenet5");
   recsys_weight *weight = (recsys_weight *)(uintptr_t)&net.network.weights[0];
   weight->shape[1] = 3;
@@ -89,7 +54,7 @@ END_TEST
 
 /* 411 MB of weights, of which libtorch may have 100 MB. */
 START_TEST(out_of_memory) {
-  open_engine();
+  open_engine("torch");
   recsys__net net = make_net("vgg16");
   long pages = 0;
   FILE *file = fopen("/proc/self/statm", "r");
@@ -107,7 +72,7 @@ START_TEST(out_of_memory) {
 END_TEST
 
 START_TEST(forked_child_opens_its_own) {
-  open_engine();
+  open_engine("torch");
   recsys__net net = make_net("resnet18");
   recsys__loaded *loaded;
   size_t picture = (size_t)net.network.height * net.network.width * net.network.channels;
