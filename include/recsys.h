@@ -643,6 +643,8 @@ typedef struct recsys_search_options {
   uint32_t metric;             /**< RECSYS_METRIC_... */
   const char *fingerprint;     /**< the space; NULL: the default one */
   const recsys_filter *filter; /**< NULL: everything passes */
+  recsys_progress_fn progress; /**< of several queries at once: phase "search", in pictures; may cancel */
+  void *progress_user;
 } recsys_search_options;
 
 /** The k nearest items of each of n queries (n x dim, row-major, finite, not all zero), exactly: ids and scores n x k,

@@ -133,7 +133,8 @@ static recsys_status check_labels(const recsys__training *t, recsys_error *error
   return RECSYS_OK;
 }
 
-/* A fit of the head over features that stand still, from random weights. */
+/* A fit of the head over features that stand still, from random weights. The rates are those of the folds' fits, whose
+ * best epochs say where to stop. */
 static recsys_status start_fit(recsys__training *t, uint32_t phase, uint32_t epochs, recsys_error *error) {
   const recsys_train_options *o = &t->options;
   t->phase = phase;
@@ -149,6 +150,7 @@ static recsys_status start_fit(recsys__training *t, uint32_t phase, uint32_t epo
                              .epochs = epochs,
                              .patience = o->patience,
                              .schedule = o->schedule,
+                             .horizon = o->epochs,
                              .batch = o->batch,
                              .rate = o->learning_rate,
                              .seed = o->seed + phase,

@@ -60,6 +60,9 @@ void recsys__chunk_write(const recsys__rows *rows, recsys__chunk *chunk, size_t 
 void recsys__chunk_move(const recsys__rows *rows, recsys__chunk *to, size_t to_slot, const recsys__chunk *from,
                         size_t from_slot);
 
+/* The similarity (cosine), or the distance negated, of row i of one set and row j of another: more is better. */
+double recsys__rows_worth(const recsys__rows *a, size_t i, const recsys__rows *b, size_t j, uint32_t metric);
+
 static inline recsys__chunk *recsys__chunk_of(const recsys__rows *rows, size_t row) {
   return rows->chunks[row / rows->chunk_rows];
 }

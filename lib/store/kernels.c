@@ -2,6 +2,7 @@
 #include "store/kernels.h"
 
 #include <stdatomic.h>
+#include <string.h>
 
 float recsys__float_below(double x) {
   float f = (float)x;
@@ -80,7 +81,50 @@ static double distance2(const float *x, const float *y, size_t n) {
   return eight(s);
 }
 
-const recsys__kernels recsys__kernels_plain = {"plain", sums, select_cosine, select_euclidean, dot, distance2};
+static float dot_float(const float *x, const float *y, size_t n) {
+  float s[8] = {0};
+  for (size_t i = 0; i < n; i += 8)
+    for (size_t j = 0; j < 8; j++)
+      s[j] += x[i + j] * y[i + j];
+  return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
+}
+
+void recsys__panel_pack(recsys__panel *panel, const uint8_t *codes, size_t stride, size_t rows) {
+  uint8_t *to = panel->codes;
+  for (size_t i = 0; i < stride; i += 4, to += (size_t)4 * RECSYS__PANEL_ROWS) {
+    for (size_t r = 0; r < rows; r++)
+      memcpy(to + 4 * r, codes + r * stride + i, 4);
+    memset(to + 4 * rows, 0, 4 * (RECSYS__PANEL_ROWS - rows));
+  }
+}
+
+static void products(int32_t sum[RECSYS__PANEL_ROWS], const uint8_t *codes, const int8_t *query, size_t stride) {
+  memset(sum, 0, RECSYS__PANEL_ROWS * sizeof *sum);
+  for (size_t i = 0; i < stride; i += 4, codes += (size_t)4 * RECSYS__PANEL_ROWS)
+    for (size_t r = 0; r < RECSYS__PANEL_ROWS; r++)
+      sum[r] += codes[4 * r] * query[i] + codes[4 * r + 1] * query[i + 1] + codes[4 * r + 2] * query[i + 2] +
+                codes[4 * r + 3] * query[i + 3];
+}
+
+static void meet(uint64_t hits[RECSYS__PANEL_QUERIES], const recsys__panel *panel, const int8_t *queries, size_t stride,
+                 const recsys__panel_query facts[RECSYS__PANEL_QUERIES]) {
+  for (size_t q = 0; q < RECSYS__PANEL_QUERIES; q++) {
+    const recsys__panel_query *f = &facts[q];
+    int32_t whole[RECSYS__PANEL_ROWS];
+    products(whole, panel->codes, queries + q * stride, stride);
+    hits[q] = 0;
+    for (size_t r = 0; r < RECSYS__PANEL_ROWS; r++) {
+      float sum = (float)(whole[r] - f->zero);
+      float cosine =
+          panel->scales[r] * (f->scale * sum) + (panel->errors[r] * (1 + f->error) + (f->error + RECSYS__PANEL_SLACK));
+      float value = panel->gains[r] * (f->gain * cosine) - (panel->bases[r] + f->base);
+      hits[q] |= (uint64_t) !(value < fminf(f->floor, panel->floors[r])) << r;
+    }
+  }
+}
+
+const recsys__kernels recsys__kernels_plain = {
+    "plain", sums, select_cosine, select_euclidean, dot, distance2, dot_float, recsys__panel_pack, meet};
 
 static _Atomic(const recsys__kernels *) chosen_set;
 
@@ -92,7 +136,7 @@ const recsys__kernels *recsys__kernels_at(size_t index) {
   if (__builtin_cpu_supports("avx2") && index == i++)
     return &recsys__kernels_avx2;
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-      __builtin_cpu_supports("avx512vnni") && index == i++)
+      __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("fma") && index == i++)
     return &recsys__kernels_avx512;
 #endif
   return NULL;

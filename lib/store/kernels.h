@@ -39,6 +39,28 @@ typedef struct recsys__bounds {
   const double *norms; /* Euclidean only */
 } recsys__bounds;
 
+/* -- many queries at once: products of small matrices of codes */
+enum {
+  RECSYS__PANEL_ROWS = 48,  /* rows that lie side by side: four codes of each, then the next four */
+  RECSYS__PANEL_QUERIES = 8 /* queries that meet them in one call */
+};
+
+/* What bounds the worth of a pair of a row and a query, each given by codes, scale and error (join.c says why):
+ *   value = gain gain' (scale scale' (code . code') + error + error' + error error' + slack) - base - base'
+ * A pair is a hit unless its value is below the floor of the query and below that of the row. */
+typedef struct recsys__panel {
+  _Alignas(64) float scales[RECSYS__PANEL_ROWS];
+  float errors[RECSYS__PANEL_ROWS], gains[RECSYS__PANEL_ROWS], bases[RECSYS__PANEL_ROWS], floors[RECSYS__PANEL_ROWS];
+  uint8_t *codes; /* stride x RECSYS__PANEL_ROWS, 64-byte aligned */
+} recsys__panel;
+
+typedef struct recsys__panel_query {
+  float scale, error, gain, base, floor;
+  int32_t zero; /* RECSYS__CODE_ZERO x sum of its codes */
+} recsys__panel_query;
+
+#define RECSYS__PANEL_SLACK 4e-6F
+
 typedef struct recsys__kernels {
   const char *name;
   /* The sums of `rows` <= RECSYS__BLOCK_ROWS rows of `stride` codes each. Bytes at `ahead` (as many as there are
@@ -57,6 +79,13 @@ typedef struct recsys__kernels {
    * ((0 + 4) + (2 + 6)) + ((1 + 5) + (3 + 7)). */
   double (*dot)(const float *x, const float *y, size_t n);
   double (*distance2)(const float *x, const float *y, size_t n);
+  /* sum of x y in float32, in any order: off by at most n 2^-24 |x| |y|, and what over- and underflow take. */
+  float (*dot_float)(const float *x, const float *y, size_t n);
+  /* Lays the codes of `rows` <= RECSYS__PANEL_ROWS rows side by side; what is missing is zero. */
+  void (*pack)(recsys__panel *panel, const uint8_t *codes, size_t stride, size_t rows);
+  /* The hits of RECSYS__PANEL_QUERIES queries, signed codes of `stride` bytes each, as bits of the panel's rows. */
+  void (*meet)(uint64_t hits[RECSYS__PANEL_QUERIES], const recsys__panel *panel, const int8_t *queries, size_t stride,
+               const recsys__panel_query facts[RECSYS__PANEL_QUERIES]);
 } recsys__kernels;
 
 /* Rows from `first` on, for the ends of blocks that do not fill a vector. */
@@ -64,6 +93,7 @@ size_t recsys__select_cosine_rest(uint8_t *chosen, size_t count, const recsys__s
                                   const recsys__bounds *bounds, const recsys__probe *probe, float floor);
 size_t recsys__select_euclidean_rest(uint8_t *chosen, size_t count, const recsys__sums *in, size_t first, size_t rows,
                                      const recsys__bounds *bounds, const recsys__probe *probe, double limit);
+void recsys__panel_pack(recsys__panel *panel, const uint8_t *codes, size_t stride, size_t rows);
 /* The nearest whole number of steps that an int8 holds. */
 static inline int recsys__code(double steps) {
   int code = (int)(steps + copysign(0.5, steps));

@@ -2,6 +2,8 @@
  * `dot`; in `distance2` it would, and there is none. */
 #include "store/kernels.h"
 
+#include <string.h>
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 
@@ -135,5 +137,80 @@ TARGET static double distance2(const float *x, const float *y, size_t n) {
   return eight(first, second);
 }
 
-const recsys__kernels recsys__kernels_avx2 = {"avx2", sums, select_cosine, select_euclidean, dot, distance2};
+/* n is a multiple of 16. */
+TARGET static float dot_float(const float *x, const float *y, size_t n) {
+  __m256 first = _mm256_setzero_ps(), second = first;
+  for (size_t i = 0; i < n; i += 16) {
+    first = _mm256_add_ps(first, _mm256_mul_ps(_mm256_loadu_ps(x + i), _mm256_loadu_ps(y + i)));
+    second = _mm256_add_ps(second, _mm256_mul_ps(_mm256_loadu_ps(x + i + 8), _mm256_loadu_ps(y + i + 8)));
+  }
+  float lanes[8], sum = 0;
+  _mm256_storeu_ps(lanes, _mm256_add_ps(first, second));
+  for (size_t j = 0; j < 8; j++)
+    sum += lanes[j];
+  return sum;
+}
+
+/* |y| as the unsigned factor and x with y's sign as the signed one: 127 x 127 x 2 fits an int16. */
+TARGET static __m256i add_product(__m256i sum, __m256i x, __m256i y) {
+  __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(y), _mm256_sign_epi8(x, y));
+  return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+}
+
+/* 16 rows, from `codes` on, and four queries. The sums are of signed codes: the offset is put back, as `zero` counts
+ * it. */
+TARGET static void tile(int32_t sums[4][16], const uint8_t *codes, const int8_t *queries, size_t stride,
+                        const recsys__panel_query *facts) {
+  __m256i sum[4][2];
+  for (size_t q = 0; q < 4; q++)
+    sum[q][0] = sum[q][1] = _mm256_set1_epi32(facts[q].zero);
+  const __m256i offset = _mm256_set1_epi8((char)RECSYS__CODE_ZERO);
+  for (size_t i = 0; i < stride; i += 4, codes += (size_t)4 * RECSYS__PANEL_ROWS) {
+    const __m256i *rows = (const __m256i *)(const void *)codes;
+    __m256i x0 = _mm256_xor_si256(_mm256_load_si256(rows), offset);
+    __m256i x1 = _mm256_xor_si256(_mm256_load_si256(rows + 1), offset);
+#pragma GCC unroll 4
+    for (size_t q = 0; q < 4; q++) {
+      int32_t four;
+      memcpy(&four, queries + q * stride + i, 4);
+      __m256i y = _mm256_set1_epi32(four);
+      sum[q][0] = add_product(sum[q][0], x0, y);
+      sum[q][1] = add_product(sum[q][1], x1, y);
+    }
+  }
+  for (size_t q = 0; q < 4; q++)
+    for (size_t j = 0; j < 2; j++)
+      _mm256_storeu_si256((__m256i *)(void *)(sums[q] + 8 * j), sum[q][j]);
+}
+
+TARGET static uint64_t hits_of(const int32_t sums[8], const recsys__panel *panel, size_t r,
+                               const recsys__panel_query *f) {
+  __m256i whole = _mm256_loadu_si256((const __m256i *)(const void *)sums);
+  __m256 sum = _mm256_cvtepi32_ps(_mm256_sub_epi32(whole, _mm256_set1_epi32(f->zero)));
+  __m256 rests = _mm256_add_ps(_mm256_mul_ps(_mm256_load_ps(panel->errors + r), _mm256_set1_ps(1 + f->error)),
+                               _mm256_set1_ps(f->error + RECSYS__PANEL_SLACK));
+  __m256 cosine = _mm256_add_ps(
+      _mm256_mul_ps(_mm256_load_ps(panel->scales + r), _mm256_mul_ps(_mm256_set1_ps(f->scale), sum)), rests);
+  __m256 value =
+      _mm256_sub_ps(_mm256_mul_ps(_mm256_load_ps(panel->gains + r), _mm256_mul_ps(_mm256_set1_ps(f->gain), cosine)),
+                    _mm256_add_ps(_mm256_load_ps(panel->bases + r), _mm256_set1_ps(f->base)));
+  __m256 floor = _mm256_min_ps(_mm256_load_ps(panel->floors + r), _mm256_set1_ps(f->floor));
+  return (uint64_t)(unsigned)_mm256_movemask_ps(_mm256_cmp_ps(value, floor, _CMP_NLT_UQ));
+}
+
+TARGET static void meet(uint64_t hits[RECSYS__PANEL_QUERIES], const recsys__panel *panel, const int8_t *queries,
+                        size_t stride, const recsys__panel_query facts[RECSYS__PANEL_QUERIES]) {
+  memset(hits, 0, RECSYS__PANEL_QUERIES * sizeof *hits);
+  for (size_t first = 0; first < RECSYS__PANEL_QUERIES; first += 4)
+    for (size_t r = 0; r < RECSYS__PANEL_ROWS; r += 16) {
+      int32_t sums[4][16];
+      tile(sums, panel->codes + 4 * r, queries + first * stride, stride, facts + first);
+      for (size_t q = 0; q < 4; q++)
+        for (size_t j = 0; j < 16; j += 8)
+          hits[first + q] |= hits_of(sums[q] + j, panel, r + j, &facts[first + q]) << (r + j);
+    }
+}
+
+const recsys__kernels recsys__kernels_avx2 = {
+    "avx2", sums, select_cosine, select_euclidean, dot, distance2, dot_float, recsys__panel_pack, meet};
 #endif

@@ -2,10 +2,12 @@
  * without saturation. Compiled with -ffp-contract=off, so that no fused multiply-add changes the bits of a result. */
 #include "store/kernels.h"
 
+#include <string.h>
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-#define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni")))
+#define TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni,fma")))
 
 /* Adds up the lanes of four vectors. */
 TARGET static __m128i add_lanes(__m512i a, __m512i b, __m512i c, __m512i d) {
@@ -129,5 +131,115 @@ TARGET static double distance2(const float *x, const float *y, size_t n) {
   return eight(sum);
 }
 
-const recsys__kernels recsys__kernels_avx512 = {"avx512", sums, select_cosine, select_euclidean, dot, distance2};
+TARGET static float dot_float(const float *x, const float *y, size_t n) {
+  __m512 a = _mm512_setzero_ps(), b = a, c = a, d = a;
+  size_t i = 0;
+  for (; i + 64 <= n; i += 64) {
+    a = _mm512_fmadd_ps(_mm512_loadu_ps(x + i), _mm512_loadu_ps(y + i), a);
+    b = _mm512_fmadd_ps(_mm512_loadu_ps(x + i + 16), _mm512_loadu_ps(y + i + 16), b);
+    c = _mm512_fmadd_ps(_mm512_loadu_ps(x + i + 32), _mm512_loadu_ps(y + i + 32), c);
+    d = _mm512_fmadd_ps(_mm512_loadu_ps(x + i + 48), _mm512_loadu_ps(y + i + 48), d);
+  }
+  for (; i < n; i += 16)
+    a = _mm512_fmadd_ps(_mm512_loadu_ps(x + i), _mm512_loadu_ps(y + i), a);
+  return _mm512_reduce_add_ps(_mm512_add_ps(_mm512_add_ps(a, b), _mm512_add_ps(c, d)));
+}
+
+/* In place and with a name for each sum: GCC 12 moves the sums of intrinsics about, and leaves an array in memory. */
+#define ADD_PRODUCT(sum, x, y) __asm__("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(x), "v"(y))
+
+TARGET static __m512i four_codes(const int8_t *codes) {
+  int32_t four;
+  memcpy(&four, codes, 4);
+  return _mm512_set1_epi32(four);
+}
+
+/* The sums of one query with the three times 16 rows in x0, x1 and x2. */
+#define BEGIN(s) __m512i s##0 = _mm512_setzero_si512(), s##1 = s##0, s##2 = s##0
+#define STEP(s, q)                                                                                                     \
+  do {                                                                                                                 \
+    __m512i y = four_codes(queries + (q)*stride + i);                                                                  \
+    ADD_PRODUCT(s##0, x0, y);                                                                                          \
+    ADD_PRODUCT(s##1, x1, y);                                                                                          \
+    ADD_PRODUCT(s##2, x2, y);                                                                                          \
+  } while (0)
+#define KEEP(s, q)                                                                                                     \
+  do {                                                                                                                 \
+    _mm512_store_si512(sums[q], s##0);                                                                                 \
+    _mm512_store_si512(sums[q] + 16, s##1);                                                                            \
+    _mm512_store_si512(sums[q] + 32, s##2);                                                                            \
+  } while (0)
+
+/* 24 sums of 16 rows each stay in registers. */
+TARGET static void tile(int32_t sums[RECSYS__PANEL_QUERIES][RECSYS__PANEL_ROWS], const uint8_t *codes,
+                        const int8_t *queries, size_t stride) {
+  BEGIN(a);
+  BEGIN(b);
+  BEGIN(c);
+  BEGIN(d);
+  BEGIN(e);
+  BEGIN(f);
+  BEGIN(g);
+  BEGIN(h);
+  for (size_t i = 0; i < stride; i += 4, codes += (size_t)4 * RECSYS__PANEL_ROWS) {
+    __m512i x0 = _mm512_load_si512(codes), x1 = _mm512_load_si512(codes + 64), x2 = _mm512_load_si512(codes + 128);
+    STEP(a, 0);
+    STEP(b, 1);
+    STEP(c, 2);
+    STEP(d, 3);
+    STEP(e, 4);
+    STEP(f, 5);
+    STEP(g, 6);
+    STEP(h, 7);
+  }
+  KEEP(a, 0);
+  KEEP(b, 1);
+  KEEP(c, 2);
+  KEEP(d, 3);
+  KEEP(e, 4);
+  KEEP(f, 5);
+  KEEP(g, 6);
+  KEEP(h, 7);
+}
+
+TARGET static uint64_t hits_of(const int32_t sums[16], const recsys__panel *panel, size_t r,
+                               const recsys__panel_query *f) {
+  __m512 sum = _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_load_si512(sums), _mm512_set1_epi32(f->zero)));
+  __m512 rests = _mm512_add_ps(_mm512_mul_ps(_mm512_load_ps(panel->errors + r), _mm512_set1_ps(1 + f->error)),
+                               _mm512_set1_ps(f->error + RECSYS__PANEL_SLACK));
+  __m512 cosine = _mm512_add_ps(
+      _mm512_mul_ps(_mm512_load_ps(panel->scales + r), _mm512_mul_ps(_mm512_set1_ps(f->scale), sum)), rests);
+  __m512 value =
+      _mm512_sub_ps(_mm512_mul_ps(_mm512_load_ps(panel->gains + r), _mm512_mul_ps(_mm512_set1_ps(f->gain), cosine)),
+                    _mm512_add_ps(_mm512_load_ps(panel->bases + r), _mm512_set1_ps(f->base)));
+  __m512 floor = _mm512_min_ps(_mm512_load_ps(panel->floors + r), _mm512_set1_ps(f->floor));
+  return (uint64_t)_mm512_cmp_ps_mask(value, floor, _CMP_NLT_UQ);
+}
+
+TARGET static void meet(uint64_t hits[RECSYS__PANEL_QUERIES], const recsys__panel *panel, const int8_t *queries,
+                        size_t stride, const recsys__panel_query facts[RECSYS__PANEL_QUERIES]) {
+  _Alignas(64) int32_t sums[RECSYS__PANEL_QUERIES][RECSYS__PANEL_ROWS];
+  tile(sums, panel->codes, queries, stride);
+  for (size_t q = 0; q < RECSYS__PANEL_QUERIES; q++) {
+    hits[q] = 0;
+    for (size_t r = 0; r < RECSYS__PANEL_ROWS; r += 16)
+      hits[q] |= hits_of(sums[q] + r, panel, r, &facts[q]) << r;
+  }
+}
+
+/* Four codes of 16 rows at a time. */
+TARGET static void pack(recsys__panel *panel, const uint8_t *codes, size_t stride, size_t rows) {
+  if (rows < RECSYS__PANEL_ROWS || stride > INT32_MAX / 16) {
+    recsys__panel_pack(panel, codes, stride, rows);
+    return;
+  }
+  __m512i lanes = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+  __m512i offsets = _mm512_mullo_epi32(lanes, _mm512_set1_epi32((int)stride));
+  for (size_t g = 0; g < RECSYS__PANEL_ROWS / 16; g++, codes += 16 * stride)
+    for (size_t i = 0; i < stride; i += 4)
+      _mm512_store_si512(panel->codes + i * RECSYS__PANEL_ROWS + 64 * g, _mm512_i32gather_epi32(offsets, codes + i, 1));
+}
+
+const recsys__kernels recsys__kernels_avx512 = {"avx512",  sums, select_cosine, select_euclidean, dot, distance2,
+                                                dot_float, pack, meet};
 #endif

@@ -341,27 +341,24 @@ recsys_status recsys__rows_search(const recsys__rows *rows, const recsys__rows_q
 
 /* -- two items */
 
-static double pair_score(const recsys__rows *rows, size_t a, size_t b, uint32_t metric) {
+double recsys__rows_worth(const recsys__rows *a, size_t i, const recsys__rows *b, size_t j, uint32_t metric) {
   const recsys__kernels *kernels = recsys__kernels_now();
-  const recsys__chunk *in_a = recsys__chunk_of(rows, a), *in_b = recsys__chunk_of(rows, b);
-  size_t slot_a = a % rows->chunk_rows, slot_b = b % rows->chunk_rows;
-  const float *row_a = recsys__chunk_row(rows, in_a, slot_a), *row_b = recsys__chunk_row(rows, in_b, slot_b);
+  const recsys__chunk *in_a = recsys__chunk_of(a, i), *in_b = recsys__chunk_of(b, j);
+  size_t slot_a = i % a->chunk_rows, slot_b = j % b->chunk_rows;
+  const float *row_a = recsys__chunk_row(a, in_a, slot_a), *row_b = recsys__chunk_row(b, in_b, slot_b);
   if (metric == RECSYS_METRIC_EUCLIDEAN)
-    return sqrt(kernels->distance2(row_a, row_b, rows->float_stride));
-  return cosine_of(kernels->dot(row_a, row_b, rows->float_stride), in_a->squares[slot_a], in_b->squares[slot_b]);
+    return -sqrt(kernels->distance2(row_a, row_b, a->float_stride));
+  return cosine_of(kernels->dot(row_a, row_b, a->float_stride), in_a->squares[slot_a], in_b->squares[slot_b]);
 }
 
 bool recsys__rows_likeness(const recsys__rows *rows, int64_t a, int64_t b, uint32_t metric, double *score) {
   const recsys__pictures *of_a = recsys__map_get(&rows->items, a), *of_b = recsys__map_get(&rows->items, b);
   if (!of_a || !of_b)
     return false;
-  bool smaller = metric == RECSYS_METRIC_EUCLIDEAN, first = true;
+  double best = -INFINITY;
   for (size_t i = 0; i < of_a->count; i++)
-    for (size_t j = 0; j < of_b->count; j++) {
-      double next = pair_score(rows, of_a->places[i].row, of_b->places[j].row, metric);
-      if (first || (smaller ? next < *score : next > *score))
-        *score = next;
-      first = false;
-    }
+    for (size_t j = 0; j < of_b->count; j++)
+      best = fmax(best, recsys__rows_worth(rows, of_a->places[i].row, rows, of_b->places[j].row, metric));
+  *score = metric == RECSYS_METRIC_EUCLIDEAN ? fabs(best) : best; /* fabs: no minus zero */
   return true;
 }

@@ -46,6 +46,8 @@ recsys_status recsys__view_similar(const recsys__view *view, int32_t space, int6
   return status;
 }
 
+enum { MANY = 8 /* queries that are faster as a block; measured: tests/bench/search.c */ };
+
 typedef struct search {
   const recsys__view *view;
   recsys__filter *filter;
@@ -107,6 +109,52 @@ static recsys_status check_queries(const float *queries, size_t n, uint32_t dim,
   return RECSYS_OK;
 }
 
+static recsys__rows_join join_of(const search *s, const recsys__rows *queries, size_t k) {
+  const recsys__rows *rows = recsys__view_rows(s->view, s->space);
+  recsys__rows_query query = query_of(NULL, 0, k, s->options.metric, s->filter);
+  size_t items = recsys__rows_item_count(rows);
+  return (recsys__rows_join){.queries = queries,
+                             .k = k < items ? k : items,
+                             .stride = k,
+                             .metric = query.metric,
+                             .passes = query.passes,
+                             .context = query.context,
+                             .has_limit = query.has_limit,
+                             .limit = query.limit,
+                             .progress = s->options.progress,
+                             .progress_user = s->options.progress_user};
+}
+
+static recsys_status search_block(const search *s, uint32_t threads, const float *queries, size_t n, uint32_t dim,
+                                  size_t k, int64_t *ids, double *scores, uint32_t *counts, recsys_error *error) {
+  recsys__rows *block = recsys__rows_new(dim);
+  for (size_t i = 0; block && i < n; i++)
+    if (!recsys__rows_put(block, (int64_t)i, 0, queries + i * dim)) {
+      recsys__ref_release(block);
+      block = NULL;
+    }
+  if (!block)
+    return recsys__no_memory(error, "the queries");
+  recsys__rows_join join = join_of(s, block, k);
+  recsys_status status =
+      recsys__rows_search_many(recsys__view_rows(s->view, s->space), &join, threads, ids, scores, counts, error);
+  recsys__ref_release(block);
+  return status;
+}
+
+static recsys_status search_each(const search *s, uint32_t threads, const float *queries, size_t n, uint32_t dim,
+                                 size_t k, int64_t *ids, double *scores, uint32_t *counts, recsys_error *error) {
+  recsys_status status = RECSYS_OK;
+  for (size_t i = 0; i < n && !status; i++) {
+    size_t count = 0;
+    recsys__rows_query query = query_of(queries + i * dim, 1, k, s->options.metric, s->filter);
+    status = recsys__rows_search(recsys__view_rows(s->view, s->space), &query, threads, ids + i * k, scores + i * k,
+                                 &count, error);
+    counts[i] = (uint32_t)count;
+  }
+  return status;
+}
+
 recsys_status recsys_store_search(recsys_store *store, const float *queries, size_t n, uint32_t dim, size_t k,
                                   const recsys_search_options *options, int64_t *ids, double *scores, uint32_t *counts,
                                   recsys_error *error) {
@@ -121,17 +169,103 @@ recsys_status recsys_store_search(recsys_store *store, const float *queries, siz
                           s.view->spaces[s.space].dim);
   if (!status)
     status = check_queries(queries, n, dim, error);
-  for (size_t i = 0; i < n && !status; i++) {
-    size_t count = 0;
-    recsys__rows_query query = query_of(queries + i * dim, 1, k, s.options.metric, s.filter);
-    status = recsys__rows_search(recsys__view_rows(s.view, s.space), &query, store->core->threads, ids + i * k,
-                                 scores + i * k, &count, error);
-    counts[i] = (uint32_t)count;
-  }
+  if (!status)
+    status = (n < MANY ? search_each : search_block)(&s, store->core->threads, queries, n, dim, k, ids, scores, counts,
+                                                     error);
   end(&s);
   if (status)
     clear(n, k, ids, scores, counts);
   return status ? status : recsys__ok(error);
+}
+
+/* -- items like items */
+
+/* Whether the items are all that have a picture, rising. */
+static bool is_everything(const recsys__rows *rows, const int64_t *items, size_t n) {
+  int64_t picture;
+  const float *row;
+  if (n != recsys__rows_item_count(rows))
+    return false;
+  for (size_t i = 0; i < n; i++)
+    if ((i > 0 && items[i] <= items[i - 1]) || !recsys__rows_picture(rows, items[i], 0, &picture, &row))
+      return false;
+  return true;
+}
+
+/* The pictures of items[i] as those of item i; found[] gets every i that has one, their number goes to *count. */
+static recsys__rows *gather(const recsys__rows *rows, const int64_t *items, size_t n, size_t *found, size_t *count) {
+  recsys__rows *block = recsys__rows_new(recsys__rows_dim(rows));
+  *count = 0;
+  for (size_t i = 0; block && i < n; i++) {
+    int64_t picture;
+    const float *row;
+    size_t p = 0;
+    for (; items[i] >= 0 && recsys__rows_picture(rows, items[i], p, &picture, &row); p++)
+      if (!recsys__rows_put(block, (int64_t)i, picture, row)) {
+        recsys__ref_release(block);
+        return NULL;
+      }
+    if (p > 0)
+      found[(*count)++] = i;
+  }
+  return block;
+}
+
+/* Moves list l to place found[l], the last one first, and empties the others. */
+static void spread(const size_t *found, size_t count, size_t n, size_t k, int64_t *ids, double *scores,
+                   uint32_t *counts) {
+  for (size_t i = n, l = count; i-- > 0;) {
+    bool own = l > 0 && found[l - 1] == i;
+    l -= own;
+    if (own && l != i) {
+      memcpy(ids + i * k, ids + l * k, k * sizeof *ids);
+      memcpy(scores + i * k, scores + l * k, k * sizeof *scores);
+    }
+    counts[i] = own ? counts[l] : 0;
+    for (size_t x = counts[i]; x < k; x++) {
+      ids[i * k + x] = -1;
+      scores[i * k + x] = 0;
+    }
+  }
+}
+
+static recsys_status similar_block(const search *s, uint32_t threads, const int64_t *items, size_t n, size_t k,
+                                   int64_t *ids, double *scores, uint32_t *counts, recsys_error *error) {
+  recsys__rows *rows = recsys__view_rows(s->view, s->space), *block = NULL;
+  size_t *found = recsys__alloc(n, sizeof *found), count = 0;
+  int64_t *exclude = recsys__alloc(n, sizeof *exclude);
+  bool everything = is_everything(rows, items, n);
+  if (found && exclude && !everything)
+    block = gather(rows, items, n, found, &count);
+  recsys_status status = RECSYS_OK;
+  if (!found || !exclude || (!everything && !block))
+    status = recsys__no_memory(error, "the items' pictures");
+  for (size_t l = 0; !status && l < count; l++)
+    exclude[l] = items[found[l]];
+  if (!status) {
+    recsys__rows_join join = join_of(s, everything ? rows : block, k);
+    join.exclude = everything ? NULL : exclude;
+    status = recsys__rows_search_many(rows, &join, threads, ids, scores, counts, error);
+  }
+  if (!status && !everything)
+    spread(found, count, n, k, ids, scores, counts);
+  recsys__ref_release(block);
+  recsys__free(exclude);
+  recsys__free(found);
+  return status;
+}
+
+static recsys_status similar_each(const search *s, uint32_t threads, const int64_t *items, size_t n, size_t k,
+                                  int64_t *ids, double *scores, uint32_t *counts, recsys_error *error) {
+  for (size_t i = 0; i < n; i++) {
+    size_t count = 0;
+    recsys_status status = recsys__view_similar(s->view, s->space, items[i], k, s->options.metric, s->filter, threads,
+                                                ids + i * k, scores + i * k, &count, error);
+    counts[i] = (uint32_t)count;
+    if (status && status != RECSYS_ENOTFOUND)
+      return status;
+  }
+  return RECSYS_OK;
 }
 
 recsys_status recsys_store_similar(recsys_store *store, const int64_t *items, size_t n, size_t k,
@@ -144,16 +278,14 @@ recsys_status recsys_store_similar(recsys_store *store, const int64_t *items, si
     return status;
   clear(n, k, ids, scores, counts);
   status = begin(&s, store, options, error);
+  if (!status)
+    status =
+        (n < MANY ? similar_each : similar_block)(&s, store->core->threads, items, n, k, ids, scores, counts, error);
   for (size_t i = 0; i < n && !status; i++) {
-    size_t count = 0;
-    status = recsys__view_similar(s.view, s.space, items[i], k, s.options.metric, s.filter, store->core->threads,
-                                  ids + i * k, scores + i * k, &count, error);
-    counts[i] = (uint32_t)count;
+    bool has = recsys__view_has_embedding(s.view, s.space, items[i]);
     if (statuses)
-      statuses[i] = status;
-    missing += status == RECSYS_ENOTFOUND;
-    if (status == RECSYS_ENOTFOUND)
-      status = RECSYS_OK;
+      statuses[i] = has ? RECSYS_OK : RECSYS_ENOTFOUND;
+    missing += !has;
   }
   end(&s);
   if (status)

@@ -212,7 +212,7 @@ static recsys_status run_epoch(recsys__fitting *fit, uint32_t *order, double *me
   for (m.step = 1; m.step <= m.steps; m.step++) {
     size_t first = (size_t)(m.step - 1) * fit->batch;
     size_t n = fit->training_count - first < fit->batch ? fit->training_count - first : fit->batch;
-    double done = (fit->epoch + (double)(m.step - 1) / (double)m.steps) / fit->epochs;
+    double done = (fit->epoch + (double)(m.step - 1) / (double)m.steps) / (fit->horizon ? fit->horizon : fit->epochs);
     recsys_status status = recsys__fit_step(fit, order + first, n, fit->epoch + 1, first,
                                             fit->rate * scheduled(fit->schedule, done), terms, error);
     for (size_t t = 0; t < term_count(fit); t++)

@@ -46,6 +46,7 @@ typedef struct recsys__epoch_losses {
 typedef struct recsys__fitting {
   uint32_t threads, epochs, patience; /* patience 0: all epochs */
   uint32_t schedule;                  /* RECSYS_SCHEDULE_... */
+  uint32_t horizon;                   /* epochs that the schedule is laid out for; 0: `epochs` */
   size_t batch;
   size_t places; /* rows of the head for one example, which features and targets give one after the other; 0: 1 */
   double rate;   /* the learning rate at its highest */

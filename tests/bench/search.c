@@ -4,6 +4,8 @@
  * reference in double.
  *
  *   search [rows=200000] [dim=512] [threads=0] [k=10] [runs=21]
+ *
+ * Then, with the best kernels, a block of 200 queries, and the 50 neighbours of every row (of at most 100,000).
  */
 #include <math.h>
 #include <stdio.h>
@@ -238,6 +240,54 @@ static bool verify(bench *b) {
   return good == total;
 }
 
+/* -- many queries */
+
+enum { BLOCK = 200, NEIGHBOURS = 50, MOST_NEIGHBOURS = 100000 };
+
+static recsys__rows *rows_of(const bench *b, const float *values, size_t n) {
+  recsys__rows *rows = need(recsys__rows_new((uint32_t)b->dim));
+  for (size_t i = 0; i < n; i++)
+    if (!recsys__rows_put(rows, (int64_t)i, 0, values + i * b->dim))
+      need(NULL);
+  return rows;
+}
+
+/* Seconds for the lists of every row of `queries`. */
+static double join(const bench *b, const recsys__rows *rows, const recsys__rows *queries, size_t k) {
+  size_t n = recsys__rows_count(queries);
+  recsys__rows_join options = {.queries = queries, .k = k, .stride = k};
+  int64_t *ids = need(malloc(n * k * sizeof *ids));
+  double *scores = need(malloc(n * k * sizeof *scores));
+  uint32_t *counts = need(malloc(n * sizeof *counts));
+  recsys_error error;
+  double start = now();
+  if (recsys__rows_search_many(rows, &options, b->threads, ids, scores, counts, &error) != RECSYS_OK) {
+    fprintf(stderr, "search: %s\n", error.message);
+    exit(1);
+  }
+  double seconds = now() - start;
+  free(ids);
+  free(scores);
+  free(counts);
+  return seconds;
+}
+
+static void measure_many(bench *b) {
+  size_t n = b->rows < MOST_NEIGHBOURS ? b->rows : MOST_NEIGHBOURS;
+  recsys__rows *few = rows_of(b, b->values, b->rows < BLOCK ? b->rows : BLOCK), *rows = rows_of(b, b->values, n);
+  double times[5], k = (double)recsys__rows_count(few);
+  for (size_t i = 0; i < 5; i++)
+    times[i] = join(b, b->store, few, b->k);
+  printf("%.0f queries at once: %.3f ms a query\n", k, 1e3 * median(times, 5) / k);
+  for (size_t i = 0; i < 3; i++)
+    times[i] = join(b, rows, rows, NEIGHBOURS);
+  double seconds = median(times, 3), products = 0.5 * (double)n * (double)n * (double)b->dim;
+  printf("%d neighbours of %zu rows: %.2f s, %.0f G products of int8 a second\n", NEIGHBOURS, n, seconds,
+         1e-9 * products / seconds);
+  recsys__ref_release(few);
+  recsys__ref_release(rows);
+}
+
 static bool run_kind(bench *b, const char *name, double share) {
   fill(b, share);
   double start = now();
@@ -247,6 +297,7 @@ static bool run_kind(bench *b, const char *name, double share) {
   printf("kernels   read ms  float ms cosine ms euclid ms read GB/s scan GB/s  of read\n");
   for (size_t i = 0; recsys__kernels_at(i); i++)
     measure(b, recsys__kernels_at(i));
+  measure_many(b);
   bool good = verify(b);
   recsys__ref_release(b->store);
   return good;

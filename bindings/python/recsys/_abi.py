@@ -322,6 +322,8 @@ class SearchOptions(Structure):
         ("metric", c_uint32),
         ("fingerprint", c_char_p),
         ("filter", POINTER(Filter)),
+        ("progress", PROGRESS),
+        ("progress_user", c_void_p),
     ]
 
 
