@@ -49,6 +49,9 @@ typedef struct recsys__pictures {
   } places[]; /* by rising picture */
 } recsys__pictures;
 
+/* Memory that is read here and there: 64-byte aligned, in huge pages where the system has them; NULL: out of memory. */
+void *recsys__huge_block(size_t bytes);
+
 /* Sets the strides and the number of rows of a chunk for `dim`. */
 void recsys__chunk_shape(recsys__rows *rows, uint32_t dim);
 /* A new chunk with the first `count` rows of `old` (which may be NULL with count 0); NULL: out of memory. */

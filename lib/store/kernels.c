@@ -89,6 +89,17 @@ static float dot_float(const float *x, const float *y, size_t n) {
   return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
 }
 
+static void gather(int32_t *sums_out, const uint8_t *codes, size_t stride, const uint32_t *nodes, size_t n,
+                   const int8_t *query, int32_t zero) {
+  for (size_t i = 0; i < n; i++) {
+    const uint8_t *row = codes + (size_t)nodes[i] * stride;
+    int32_t sum = 0;
+    for (size_t j = 0; j < stride; j++)
+      sum += row[j] * query[j];
+    sums_out[i] = sum - zero;
+  }
+}
+
 void recsys__panel_pack(recsys__panel *panel, const uint8_t *codes, size_t stride, size_t rows) {
   uint8_t *to = panel->codes;
   for (size_t i = 0; i < stride; i += 4, to += (size_t)4 * RECSYS__PANEL_ROWS) {
@@ -123,8 +134,8 @@ static void meet(uint64_t hits[RECSYS__PANEL_QUERIES], const recsys__panel *pane
   }
 }
 
-const recsys__kernels recsys__kernels_plain = {
-    "plain", sums, select_cosine, select_euclidean, dot, distance2, dot_float, recsys__panel_pack, meet};
+const recsys__kernels recsys__kernels_plain = {"plain",   sums,      select_cosine, select_euclidean,   dot,
+                                               distance2, dot_float, gather,        recsys__panel_pack, meet};
 
 static _Atomic(const recsys__kernels *) chosen_set;
 

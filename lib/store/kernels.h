@@ -81,6 +81,11 @@ typedef struct recsys__kernels {
   double (*distance2)(const float *x, const float *y, size_t n);
   /* sum of x y in float32, in any order: off by at most n 2^-24 |x| |y|, and what over- and underflow take. */
   float (*dot_float)(const float *x, const float *y, size_t n);
+  /* The products of a query, signed codes of `stride` bytes, with `n` rows that lie anywhere: sums[i] of its codes and
+   * those of row nodes[i], at codes + nodes[i] x stride, both without offset; `zero` is RECSYS__CODE_ZERO x the sum of
+   * the query's codes. sums has room for a multiple of 4. */
+  void (*gather)(int32_t *sums, const uint8_t *codes, size_t stride, const uint32_t *nodes, size_t n,
+                 const int8_t *query, int32_t zero);
   /* Lays the codes of `rows` <= RECSYS__PANEL_ROWS rows side by side; what is missing is zero. */
   void (*pack)(recsys__panel *panel, const uint8_t *codes, size_t stride, size_t rows);
   /* The hits of RECSYS__PANEL_QUERIES queries, signed codes of `stride` bytes each, as bits of the panel's rows. */

@@ -137,6 +137,28 @@ TARGET static double distance2(const float *x, const float *y, size_t n) {
   return eight(first, second);
 }
 
+TARGET static void gather(int32_t *out, const uint8_t *codes, size_t stride, const uint32_t *nodes, size_t n,
+                          const int8_t *query, int32_t zero) {
+  for (size_t i = 0; i < n; i += 4) {
+    const uint8_t *row[4];
+    for (size_t j = 0; j < 4; j++)
+      row[j] = codes + (size_t)nodes[i + j < n ? i + j : n - 1] * stride;
+    for (size_t j = i + 4; j < n && j < i + 8; j++)
+      for (size_t b = 0; b < stride; b += 64)
+        _mm_prefetch((const char *)codes + (size_t)nodes[j] * stride + b, _MM_HINT_T0);
+    __m256i s0 = _mm256_setzero_si256(), s1 = s0, s2 = s0, s3 = s0;
+    for (size_t b = 0; b < stride; b += 16) {
+      __m256i y = widen_signed(query + b);
+      s0 = multiply_add(s0, widen(row[0] + b), y);
+      s1 = multiply_add(s1, widen(row[1] + b), y);
+      s2 = multiply_add(s2, widen(row[2] + b), y);
+      s3 = multiply_add(s3, widen(row[3] + b), y);
+    }
+    __m128i sums4 = _mm_sub_epi32(add_lanes(s0, s1, s2, s3), _mm_set1_epi32(zero));
+    _mm_storeu_si128((__m128i *)(void *)(out + i), sums4);
+  }
+}
+
 /* n is a multiple of 16. */
 TARGET static float dot_float(const float *x, const float *y, size_t n) {
   __m256 first = _mm256_setzero_ps(), second = first;
@@ -211,6 +233,6 @@ TARGET static void meet(uint64_t hits[RECSYS__PANEL_QUERIES], const recsys__pane
     }
 }
 
-const recsys__kernels recsys__kernels_avx2 = {
-    "avx2", sums, select_cosine, select_euclidean, dot, distance2, dot_float, recsys__panel_pack, meet};
+const recsys__kernels recsys__kernels_avx2 = {"avx2",    sums,      select_cosine, select_euclidean,   dot,
+                                              distance2, dot_float, gather,        recsys__panel_pack, meet};
 #endif

@@ -131,6 +131,28 @@ TARGET static double distance2(const float *x, const float *y, size_t n) {
   return eight(sum);
 }
 
+TARGET static void gather(int32_t *out, const uint8_t *codes, size_t stride, const uint32_t *nodes, size_t n,
+                          const int8_t *query, int32_t zero) {
+  for (size_t i = 0; i < n; i += 4) {
+    const uint8_t *row[4];
+    for (size_t j = 0; j < 4; j++)
+      row[j] = codes + (size_t)nodes[i + j < n ? i + j : n - 1] * stride;
+    for (size_t j = i + 4; j < n && j < i + 8; j++)
+      for (size_t b = 0; b < stride; b += 64)
+        _mm_prefetch((const char *)codes + (size_t)nodes[j] * stride + b, _MM_HINT_T0);
+    __m512i s0 = _mm512_setzero_si512(), s1 = s0, s2 = s0, s3 = s0;
+    for (size_t b = 0; b < stride; b += 64) {
+      __m512i y = _mm512_load_si512(query + b);
+      s0 = _mm512_dpbusd_epi32(s0, _mm512_load_si512(row[0] + b), y);
+      s1 = _mm512_dpbusd_epi32(s1, _mm512_load_si512(row[1] + b), y);
+      s2 = _mm512_dpbusd_epi32(s2, _mm512_load_si512(row[2] + b), y);
+      s3 = _mm512_dpbusd_epi32(s3, _mm512_load_si512(row[3] + b), y);
+    }
+    __m128i sums4 = _mm_sub_epi32(add_lanes(s0, s1, s2, s3), _mm_set1_epi32(zero));
+    _mm_storeu_si128((__m128i *)(void *)(out + i), sums4);
+  }
+}
+
 TARGET static float dot_float(const float *x, const float *y, size_t n) {
   __m512 a = _mm512_setzero_ps(), b = a, c = a, d = a;
   size_t i = 0;
@@ -240,6 +262,6 @@ TARGET static void pack(recsys__panel *panel, const uint8_t *codes, size_t strid
       _mm512_store_si512(panel->codes + i * RECSYS__PANEL_ROWS + 64 * g, _mm512_i32gather_epi32(offsets, codes + i, 1));
 }
 
-const recsys__kernels recsys__kernels_avx512 = {"avx512",  sums, select_cosine, select_euclidean, dot, distance2,
-                                                dot_float, pack, meet};
+const recsys__kernels recsys__kernels_avx512 = {
+    "avx512", sums, select_cosine, select_euclidean, dot, distance2, dot_float, gather, pack, meet};
 #endif
