@@ -645,11 +645,16 @@ typedef struct recsys_search_options {
   const recsys_filter *filter; /**< NULL: everything passes */
   recsys_progress_fn progress; /**< of several queries at once: phase "search", in pictures; may cancel */
   void *progress_user;
+  uint32_t approximate; /**< 0: exact; 1: by the space's index, where it has one for this metric and enough items pass
+                           the filter for it to be faster. Scores are exact in any case; a near item may be missing */
+  uint32_t effort;      /**< pictures that an approximate search looks at: more find more, slower. 0: 64. Not below 2 k;
+                           raised by itself where a filter lets few items pass */
 } recsys_search_options;
 
-/** The k nearest items of each of n queries (n x dim, row-major, finite, not all zero), exactly: ids and scores n x k,
- * counts n. Scores are cosine similarities, falling, or Euclidean distances, rising, computed in double from the
- * stored float32 rows; ties go to the smaller id. An item counts once, by its best picture. */
+/** The k nearest items of each of n queries (n x dim, row-major, finite, not all zero), exactly unless the options say
+ * otherwise: ids and scores n x k, counts n. Scores are cosine similarities, falling, or Euclidean distances, rising,
+ * computed in double from the stored float32 rows; ties go to the smaller id. An item counts once, by its best picture.
+ */
 RECSYS_API recsys_status recsys_store_search(recsys_store *store, const float *queries, size_t n, uint32_t dim,
                                              size_t k, const recsys_search_options *options, int64_t *ids,
                                              double *scores, uint32_t *counts, recsys_error *error);
@@ -660,6 +665,38 @@ RECSYS_API recsys_status recsys_store_search(recsys_store *store, const float *q
 RECSYS_API recsys_status recsys_store_similar(recsys_store *store, const int64_t *items, size_t n, size_t k,
                                               const recsys_search_options *options, int64_t *ids, double *scores,
                                               uint32_t *counts, recsys_status *statuses, recsys_error *error);
+
+/* -- approximate search */
+
+/** An index of one space: a graph of near neighbours (HNSW, Malkov and Yashunin 2018) over its rows' int8 codes. */
+typedef struct recsys_index_options {
+  uint32_t struct_size;
+  uint32_t metric;             /**< RECSYS_METRIC_...: searches with the other one stay exact */
+  const char *fingerprint;     /**< the space; NULL: the default one */
+  uint32_t links;              /**< of a picture in each layer, twice as many in the lowest: 2..128; 0: 16 */
+  uint32_t effort;             /**< pictures that a new one looks at, at most 10000; 0: 100 */
+  recsys_progress_fn progress; /**< phase "index", in pictures; may cancel */
+  void *progress_user;
+} recsys_index_options;
+
+/** Builds the index of a space on all threads, in place of one that it has. The store keeps it up from then on: what is
+ * put or removed changes it, without building it anew. It is saved in the file `location`-index-N when it was built
+ * and when the store is closed, and is checked against the store when that is opened: rows that have changed since are
+ * taken in, and a file that is damaged or another space's is built anew. A store in memory, or read-only, writes
+ * nothing. The same rows put in the same order give the same index, whatever the threads. Cancelled or failed: the
+ * index is as it was before. */
+RECSYS_API recsys_status recsys_store_build_index(recsys_store *store, const recsys_index_options *options,
+                                                  recsys_error *error);
+
+/** Removes the index of a space (NULL: the default one) and its file; RECSYS_ENOTFOUND where it has none. */
+RECSYS_API recsys_status recsys_store_remove_index(recsys_store *store, const char *fingerprint, recsys_error *error);
+
+/** What approximate search with these options (their `approximate` is taken as 1) really returns: the mean share of the
+ * k nearest items, as exact search tells them, over n items of the store (0, or more than there are: 1000), chosen by
+ * `seed`. RECSYS_ENOTFOUND where the space has no index. */
+RECSYS_API recsys_status recsys_store_measure_recall(recsys_store *store, uint64_t n, uint64_t k, uint64_t seed,
+                                                     const recsys_search_options *options, double *recall,
+                                                     recsys_error *error);
 
 /* -- upkeep */
 

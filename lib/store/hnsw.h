@@ -51,13 +51,13 @@ typedef struct recsys__hnsw_links {
   uint32_t *counts; /* of each list: a node's layers from the lowest up, node after node */
   uint32_t *links;  /* of all lists, one after the other */
   size_t lists, total;
-  uint32_t entry;
 } recsys__hnsw_links;
 /* false: out of memory. Freed with recsys__hnsw_links_free. */
 bool recsys__hnsw_get_links(const recsys__hnsw *graph, recsys__hnsw_links *links);
 void recsys__hnsw_links_free(recsys__hnsw_links *links);
-/* An empty graph becomes the one of these links over rows numbers[nodes], after checking every number in them.
- * RECSYS_EFORMAT: they are no graph's. */
+/* An empty graph becomes the one of these links over rows numbers[nodes], after checking every number in them. Nodes
+ * whose number is SIZE_MAX are left out; the others are numbered anew, in order. RECSYS_EFORMAT: they are no graph's.
+ */
 recsys_status recsys__hnsw_set_links(recsys__hnsw *graph, const recsys__hnsw_links *links, const recsys__rows *rows,
                                      const size_t *numbers, recsys_error *error);
 

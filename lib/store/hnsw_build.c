@@ -220,3 +220,110 @@ recsys_status recsys__hnsw_add(recsys__hnsw *g, const recsys__rows *rows, const 
     (void)progress(user, "index", n, n);
   return good ? status : recsys__no_memory(error, "the index");
 }
+
+/* -- links as numbers */
+
+void recsys__hnsw_links_free(recsys__hnsw_links *links) {
+  recsys__free(links->levels);
+  recsys__free(links->counts);
+  recsys__free(links->links);
+  *links = (recsys__hnsw_links){0};
+}
+
+static bool measure_links(const recsys__hnsw *g, recsys__hnsw_links *out) {
+  for (uint32_t node = 0; node < g->count; node++)
+    for (unsigned level = 0; !g->nodes[node].dead && level <= g->nodes[node].level; level++) {
+      out->nodes += level == 0;
+      out->lists++;
+      out->total += recsys__hnsw_list(g, node, level)[0];
+    }
+  out->levels = recsys__alloc(out->nodes, sizeof *out->levels);
+  out->counts = recsys__alloc(out->lists, sizeof *out->counts);
+  out->links = recsys__alloc(out->total, sizeof *out->links);
+  return out->levels && out->counts && out->links;
+}
+
+bool recsys__hnsw_get_links(const recsys__hnsw *g, recsys__hnsw_links *out) {
+  *out = (recsys__hnsw_links){0};
+  uint32_t *number = recsys__alloc(g->count, sizeof *number), next = 0;
+  if (!number || !measure_links(g, out)) {
+    recsys__free(number);
+    recsys__hnsw_links_free(out);
+    return false;
+  }
+  for (uint32_t node = 0; node < g->count; node++)
+    number[node] = g->nodes[node].dead ? UINT32_MAX : next++;
+  out->nodes = out->lists = out->total = 0;
+  for (uint32_t node = 0; node < g->count; node++) {
+    if (g->nodes[node].dead)
+      continue;
+    out->levels[out->nodes++] = g->nodes[node].level;
+    for (unsigned level = 0; level <= g->nodes[node].level; level++) {
+      const uint32_t *list = recsys__hnsw_list(g, node, level);
+      uint32_t kept = 0;
+      for (uint32_t i = 1; i <= list[0]; i++)
+        if (number[list[i]] != UINT32_MAX) {
+          out->links[out->total++] = number[list[i]];
+          kept++;
+        }
+      out->counts[out->lists++] = kept;
+    }
+  }
+  recsys__free(number);
+  return true;
+}
+
+static recsys_status impossible(const char *what, recsys_error *error) {
+  return recsys__fail(error, RECSYS_EFORMAT, 0, "the index holds an impossible %s: build it anew", what);
+}
+
+/* Every list must be of a layer that its node has, not too long, and lead to nodes of that layer. */
+static recsys_status check_links(const recsys__hnsw *g, const recsys__hnsw_links *in, recsys_error *error) {
+  size_t list = 0, link = 0;
+  for (size_t node = 0; node < in->nodes; node++) {
+    if (in->levels[node] > RECSYS__HNSW_TOP)
+      return impossible("layer", error);
+    for (unsigned level = 0; level <= in->levels[node]; level++, list++) {
+      if (list >= in->lists || in->counts[list] > recsys__hnsw_most(g, level) || in->counts[list] > in->total - link)
+        return impossible("list of links", error);
+      for (uint32_t i = 0; i < in->counts[list]; i++, link++)
+        if (in->links[link] >= in->nodes || in->levels[in->links[link]] < level)
+          return impossible("link", error);
+    }
+  }
+  return list == in->lists && link == in->total ? RECSYS_OK : impossible("number of links", error);
+}
+
+static void copy_links(recsys__hnsw *g, const recsys__hnsw_links *in, const uint32_t *place) {
+  const uint32_t *link = in->links, *count = in->counts;
+  for (size_t node = 0; node < in->nodes; node++)
+    for (unsigned level = 0; level <= in->levels[node]; level++, link += *count++) {
+      if (place[node] == UINT32_MAX)
+        continue;
+      uint32_t *list = recsys__hnsw_list(g, place[node], level);
+      for (uint32_t i = 0; i < *count; i++)
+        if (place[link[i]] != UINT32_MAX)
+          list[++list[0]] = place[link[i]];
+    }
+}
+
+recsys_status recsys__hnsw_set_links(recsys__hnsw *g, const recsys__hnsw_links *in, const recsys__rows *rows,
+                                     const size_t *numbers, recsys_error *error) {
+  recsys_status status = check_links(g, in, error);
+  if (status)
+    return status;
+  uint32_t *place = recsys__alloc(in->nodes, sizeof *place);
+  bool good = place && recsys__hnsw_reserve(g, in->nodes);
+  for (size_t node = 0; good && node < in->nodes; node++) {
+    place[node] = numbers[node] == SIZE_MAX ? UINT32_MAX : (uint32_t)g->count;
+    if (numbers[node] == SIZE_MAX)
+      continue;
+    good = recsys__hnsw_append(g, rows, numbers[node], in->levels[node]);
+    if (good && in->levels[node] > g->nodes[g->entry].level)
+      g->entry = place[node];
+  }
+  if (good)
+    copy_links(g, in, place);
+  recsys__free(place);
+  return good ? RECSYS_OK : recsys__no_memory(error, "the index");
+}

@@ -46,11 +46,14 @@ recsys_status recsys_store_open(recsys_store **out, const char *location, const 
   if (!status && (!(store->location = recsys__strdup(location)) ||
                   !(store->core = recsys__core_new(recsys__thread_count(store->options.threads)))))
     status = recsys__no_memory(error, "the store");
+  store->log = (recsys__log){store->options.log, store->options.log_user};
   recsys__lock_take(&store->write);
   if (!status)
     status = recsys__db_open(store, error);
   if (!status)
     status = load_all(store, error);
+  if (!status)
+    status = recsys__indexes_open(store, error);
   recsys__lock_give(&store->write);
   if (status) {
     recsys_store_close(store);
@@ -64,6 +67,8 @@ void recsys_store_close(recsys_store *store) {
   if (!store)
     return;
   recsys__lock_take(&store->write);
+  if (store->core && store->generation == recsys__fork_generation())
+    recsys__indexes_save(store);
   if (store->generation == recsys__fork_generation())
     sqlite3_close(store->db);
   recsys__lock_give(&store->write);
@@ -113,11 +118,12 @@ static json_t *spaces_json(const recsys__view *view) {
   json_t *spaces = json_array();
   for (size_t i = 0; i < view->space_count; i++) {
     const recsys__space *s = &view->spaces[i];
-    json_array_append_new(spaces, json_pack("{s:s, s:i, s:s?, s:b, s:I, s:I, s:I}", "fingerprint", s->fingerprint,
+    json_array_append_new(spaces, json_pack("{s:s, s:i, s:s?, s:b, s:I, s:I, s:I, s:o?}", "fingerprint", s->fingerprint,
                                             "dim", (int)s->dim, "description", s->description, "default",
                                             (int)s->is_default, "embeddings", (json_int_t)recsys__rows_count(s->rows),
                                             "items", (json_int_t)recsys__rows_item_count(s->rows), "bytes",
-                                            (json_int_t)recsys__rows_bytes(s->rows)));
+                                            (json_int_t)recsys__rows_bytes(s->rows), "index",
+                                            recsys__index_json(view->core, s->id)));
   }
   return spaces;
 }

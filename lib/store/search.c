@@ -3,7 +3,11 @@
 #include <string.h>
 
 #include "base/options.h"
+#include "base/random.h"
+#include "base/thread.h"
+#include "store/chunks.h"
 #include "store/filter.h"
+#include "store/index.h"
 #include "store/store.h"
 
 static bool passes(const void *context, int64_t item) {
@@ -69,6 +73,8 @@ static recsys_status begin(search *s, recsys_store *store, const recsys_search_o
   if (!status && s->options.metric > RECSYS_METRIC_EUCLIDEAN)
     status =
         recsys__fail(error, RECSYS_EINVAL, 0, "metric %u is neither COSINE (0) nor EUCLIDEAN (1)", s->options.metric);
+  if (!status && s->options.approximate > 1)
+    status = recsys__fail(error, RECSYS_EINVAL, 0, "approximate is 0 or 1, not %u", s->options.approximate);
   s->view = recsys__store_view(store);
   if (!status)
     status = recsys__view_space(s->view, s->options.fingerprint, &s->space, error);
@@ -125,14 +131,20 @@ static recsys__rows_join join_of(const search *s, const recsys__rows *queries, s
                              .progress_user = s->options.progress_user};
 }
 
-static recsys_status search_block(const search *s, uint32_t threads, const float *queries, size_t n, uint32_t dim,
-                                  size_t k, int64_t *ids, double *scores, uint32_t *counts, recsys_error *error) {
+/* The queries as items 0..n-1 with one picture each; NULL: out of memory. */
+static recsys__rows *rows_of(const float *queries, size_t n, uint32_t dim) {
   recsys__rows *block = recsys__rows_new(dim);
   for (size_t i = 0; block && i < n; i++)
     if (!recsys__rows_put(block, (int64_t)i, 0, queries + i * dim)) {
       recsys__ref_release(block);
-      block = NULL;
+      return NULL;
     }
+  return block;
+}
+
+static recsys_status search_block(const search *s, uint32_t threads, const float *queries, size_t n, uint32_t dim,
+                                  size_t k, int64_t *ids, double *scores, uint32_t *counts, recsys_error *error) {
+  recsys__rows *block = rows_of(queries, n, dim);
   if (!block)
     return recsys__no_memory(error, "the queries");
   recsys__rows_join join = join_of(s, block, k);
@@ -155,6 +167,98 @@ static recsys_status search_each(const search *s, uint32_t threads, const float 
   return status;
 }
 
+/* -- approximately */
+
+typedef struct guess {
+  const search *s;
+  const recsys__rows *queries; /* query i is row i; NULL: it is items[i] */
+  const int64_t *items;
+  size_t k;
+  uint32_t threads; /* for what must be exact after all */
+  int64_t *ids;
+  double *scores;
+  uint32_t *counts;
+  _Atomic recsys_status status;
+} guess;
+
+static recsys_status guess_query(const guess *g, const recsys__rows *queries, const size_t *numbers, size_t n,
+                                 size_t list, int64_t exclude, recsys_error *error) {
+  const recsys__rows *rows = recsys__view_rows(g->s->view, g->s->space);
+  recsys__rows_query query = query_of(NULL, n, g->k, g->s->options.metric, g->s->filter);
+  int64_t *ids = g->ids + list * g->k;
+  double *scores = g->scores + list * g->k;
+  size_t count = 0, items = recsys__rows_item_count(rows);
+  recsys_status status = RECSYS_OK;
+  query.k = query.k < items ? query.k : items;
+  query.exclude = exclude;
+  if (!recsys__index_search(g->s->view, g->s->space, queries, numbers, n, &query, g->s->options.effort, ids, scores,
+                            &count)) {
+    uint32_t dim = recsys__rows_dim(rows);
+    float *values = recsys__alloc(n, dim * sizeof *values);
+    for (size_t i = 0; values && i < n; i++)
+      memcpy(values + i * dim,
+             recsys__chunk_row(queries, recsys__chunk_of(queries, numbers[i]), numbers[i] % queries->chunk_rows),
+             dim * sizeof *values);
+    query.queries = values;
+    status = values ? recsys__rows_search(rows, &query, g->threads, ids, scores, &count, error)
+                    : recsys__no_memory(error, "the query");
+    recsys__free(values);
+  }
+  g->counts[list] = (uint32_t)count;
+  return status;
+}
+
+static recsys_status guess_item(const guess *g, size_t list, recsys_error *error) {
+  const recsys__rows *rows = recsys__view_rows(g->s->view, g->s->space);
+  const recsys__pictures *pictures = g->items[list] < 0 ? NULL : recsys__map_get(&rows->items, g->items[list]);
+  if (!pictures)
+    return RECSYS_OK;
+  size_t *numbers = recsys__alloc(pictures->count, sizeof *numbers);
+  if (!numbers)
+    return recsys__no_memory(error, "the item's pictures");
+  for (size_t i = 0; i < pictures->count; i++)
+    numbers[i] = pictures->places[i].row;
+  recsys_status status = guess_query(g, rows, numbers, pictures->count, list, g->items[list], error);
+  recsys__free(numbers);
+  return status;
+}
+
+static void guess_one(void *context, size_t list) {
+  guess *g = context;
+  recsys_error error;
+  if (atomic_load_explicit(&g->status, memory_order_relaxed))
+    return;
+  recsys_status status =
+      g->queries ? guess_query(g, g->queries, &list, 1, list, -1, &error) : guess_item(g, list, &error);
+  if (status)
+    atomic_store(&g->status, status);
+}
+
+/* Lists 0..n-1. One alone keeps all threads for what the index cannot tell. */
+static recsys_status guess_all(guess *g, size_t n, recsys_error *error) {
+  if (n == 1)
+    guess_one(g, 0);
+  else
+    recsys__parallel(g->threads, n, guess_one, g);
+  recsys_status status = atomic_load(&g->status);
+  return status ? recsys__no_memory(error, "a search") : RECSYS_OK;
+}
+
+static recsys_status search_guess(const search *s, uint32_t threads, const float *queries, size_t n, uint32_t dim,
+                                  size_t k, int64_t *ids, double *scores, uint32_t *counts, recsys_error *error) {
+  recsys__rows *block = rows_of(queries, n, dim);
+  guess g = {s, block, NULL, k, threads, ids, scores, counts, RECSYS_OK};
+  recsys_status status = block ? guess_all(&g, n, error) : recsys__no_memory(error, "the queries");
+  recsys__ref_release(block);
+  return status;
+}
+
+static recsys_status similar_guess(const search *s, uint32_t threads, const int64_t *items, size_t n, size_t k,
+                                   int64_t *ids, double *scores, uint32_t *counts, recsys_error *error) {
+  guess g = {s, NULL, items, k, threads, ids, scores, counts, RECSYS_OK};
+  return guess_all(&g, n, error);
+}
+
 recsys_status recsys_store_search(recsys_store *store, const float *queries, size_t n, uint32_t dim, size_t k,
                                   const recsys_search_options *options, int64_t *ids, double *scores, uint32_t *counts,
                                   recsys_error *error) {
@@ -170,8 +274,9 @@ recsys_status recsys_store_search(recsys_store *store, const float *queries, siz
   if (!status)
     status = check_queries(queries, n, dim, error);
   if (!status)
-    status = (n < MANY ? search_each : search_block)(&s, store->core->threads, queries, n, dim, k, ids, scores, counts,
-                                                     error);
+    status = (s.options.approximate ? search_guess
+              : n < MANY            ? search_each
+                         : search_block)(&s, store->core->threads, queries, n, dim, k, ids, scores, counts, error);
   end(&s);
   if (status)
     clear(n, k, ids, scores, counts);
@@ -279,8 +384,9 @@ recsys_status recsys_store_similar(recsys_store *store, const int64_t *items, si
   clear(n, k, ids, scores, counts);
   status = begin(&s, store, options, error);
   if (!status)
-    status =
-        (n < MANY ? similar_each : similar_block)(&s, store->core->threads, items, n, k, ids, scores, counts, error);
+    status = (s.options.approximate ? similar_guess
+              : n < MANY            ? similar_each
+                                    : similar_block)(&s, store->core->threads, items, n, k, ids, scores, counts, error);
   for (size_t i = 0; i < n && !status; i++) {
     bool has = recsys__view_has_embedding(s.view, s.space, items[i]);
     if (statuses)
@@ -292,5 +398,80 @@ recsys_status recsys_store_similar(recsys_store *store, const int64_t *items, si
     clear(n, k, ids, scores, counts);
   if (!status && missing)
     return recsys__fail(error, RECSYS_EPARTIAL, (int32_t)missing, "%zu of %zu items have no embedding", missing, n);
+  return status ? status : recsys__ok(error);
+}
+
+/* -- recall */
+
+/* Up to n items with a picture, without repetition, in random order; returns how many there are (Vitter 1985, algorithm
+ * R). */
+static size_t sample(const recsys__rows *rows, uint64_t seed, int64_t *items, size_t n) {
+  int64_t item = -1;
+  void *unused;
+  recsys__random random;
+  recsys__random_seed(&random, seed, rows->items.count);
+  for (size_t seen = 0; recsys__map_next(&rows->items, item, &item, &unused); seen++) {
+    size_t at = seen < n ? seen : recsys__random_below(&random, (uint32_t)(seen + 1));
+    if (at < n)
+      items[at] = item;
+  }
+  return rows->items.count < n ? rows->items.count : n;
+}
+
+static double share_of(const int64_t *wanted, const uint32_t *wanted_counts, const int64_t *got, const uint32_t *counts,
+                       size_t n, size_t k) {
+  size_t all = 0, hits = 0;
+  for (size_t l = 0; l < n; l++)
+    for (size_t i = 0; i < wanted_counts[l]; i++, all++)
+      for (size_t j = 0; j < counts[l]; j++)
+        hits += got[l * k + j] == wanted[l * k + i];
+  return all ? (double)hits / (double)all : 1;
+}
+
+static recsys_status compare(recsys_store *store, const int64_t *items, size_t n, size_t k,
+                             const recsys_search_options *options, double *recall, recsys_error *error) {
+  recsys_search_options o = *options;
+  int64_t *ids[2] = {recsys__alloc(n, k * sizeof **ids), recsys__alloc(n, k * sizeof **ids)};
+  uint32_t *counts[2] = {recsys__alloc(n, sizeof **counts), recsys__alloc(n, sizeof **counts)};
+  double *scores = recsys__alloc(n, k * sizeof *scores);
+  recsys_status status =
+      ids[0] && ids[1] && counts[0] && counts[1] && scores ? RECSYS_OK : recsys__no_memory(error, "the lists");
+  for (uint32_t i = 0; !status && i < 2; i++) {
+    o.approximate = i;
+    status = recsys_store_similar(store, items, n, k, &o, ids[i], scores, counts[i], NULL, error);
+  }
+  if (!status)
+    *recall = share_of(ids[0], counts[0], ids[1], counts[1], n, k);
+  for (size_t i = 0; i < 2; i++) {
+    recsys__free(ids[i]);
+    recsys__free(counts[i]);
+  }
+  recsys__free(scores);
+  return status;
+}
+
+recsys_status recsys_store_measure_recall(recsys_store *store, uint64_t n, uint64_t k, uint64_t seed,
+                                          const recsys_search_options *options, double *recall, recsys_error *error) {
+  enum { USUAL = 1000 };
+  search s = {0};
+  if (!store || !recall || k == 0)
+    return recsys__fail(error, RECSYS_EINVAL, 0, "store or recall is NULL, or k is 0");
+  *recall = 0;
+  recsys_status status = begin(&s, store, options, error);
+  const recsys__rows *rows = status ? NULL : recsys__view_rows(s.view, s.space);
+  recsys__index *index = status ? NULL : recsys__index_of(store->core, s.view->spaces[s.space].id);
+  if (!status && !index)
+    status = recsys__fail(error, RECSYS_ENOTFOUND, 0, "the space has no index: recsys_store_build_index makes one");
+  recsys__ref_release(index);
+  size_t all = status ? 0 : rows->items.count, count = n && n < all ? n : USUAL < all ? USUAL : all;
+  int64_t *items = recsys__alloc(count, sizeof *items);
+  if (!status && !items)
+    status = recsys__no_memory(error, "the items");
+  if (!status) {
+    count = sample(rows, seed, items, count);
+    status = compare(store, items, count, k < all ? k : all, &s.options, recall, error);
+  }
+  recsys__free(items);
+  end(&s);
   return status ? status : recsys__ok(error);
 }

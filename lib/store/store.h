@@ -78,8 +78,9 @@ struct recsys__store_core {
   _Atomic uint32_t references; /* of views, and one for all handles together */
   _Atomic uint32_t handles;    /* the store and its rankers */
   recsys__vocabulary vocabulary;
-  recsys__lock latch; /* around `view` */
+  recsys__lock latch; /* around `view` and `indexes` */
   recsys__view *view;
+  struct recsys__index *indexes; /* a list, one of a space at most */
   uint32_t threads;
 };
 
@@ -136,6 +137,23 @@ recsys__rows *recsys__view_rows(const recsys__view *view, int32_t space);
 int64_t recsys__key_hash(const char *key);
 /* The id of a key, or -1. */
 int64_t recsys__view_resolve(const recsys__view *view, int kind, const char *key);
+
+/* -- approximate search (index.c, index_file.c): graphs over the rows of a space. The writers keep them up. */
+/* Opens the indexes that lie beside the store. What is damaged is built anew. */
+recsys_status recsys__indexes_open(recsys_store *store, recsys_error *error);
+/* After a view was published, with store->write held: takes its changes into the indexes. */
+void recsys__indexes_follow(recsys_store *store);
+/* With store->write held: writes those that have changed since they were. */
+void recsys__indexes_save(recsys_store *store);
+void recsys__indexes_free(recsys__store_core *core);
+/* What describe says of a space's index: a new JSON object; NULL: there is none. */
+struct json_t *recsys__index_json(recsys__store_core *core, int64_t space);
+
+/* The list of a query by the space's index. false: it cannot tell, search exactly: there is no index for this metric,
+ * it stands on other rows, or too few items pass. effort 0: the usual. */
+bool recsys__index_search(const recsys__view *view, int32_t space, const recsys__rows *queries, const size_t *numbers,
+                          size_t n, const recsys__rows_query *query, size_t effort, int64_t *ids, double *scores,
+                          size_t *count);
 
 /* -- records (record.c): private copies to change; false: out of memory */
 recsys__item *recsys__item_edit(recsys__map *items, int64_t id);

@@ -104,6 +104,7 @@ void recsys__store_core_release(recsys__store_core *core) {
 void recsys__core_release(recsys__store_core *core) {
   uint32_t left = atomic_fetch_sub_explicit(&core->references, 1, memory_order_acq_rel) - 1;
   if (left == 0) {
+    recsys__indexes_free(core);
     recsys__vocabulary_free(&core->vocabulary);
     recsys__lock_destroy(&core->latch);
     recsys__free(core);

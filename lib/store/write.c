@@ -97,6 +97,7 @@ recsys_status recsys__write_end(recsys_store *store, recsys_status status, recsy
     recsys__view_release(next);
   } else {
     recsys__view_publish(store->core, next);
+    recsys__indexes_follow(store);
   }
   recsys__db_trim(store);
   recsys__lock_give(&store->write);
@@ -112,8 +113,10 @@ recsys_status recsys_store_refresh(recsys_store *store, recsys_error *error) {
     return status;
   status = fold_news(store, &next, error);
   sqlite3_exec(store->db, "COMMIT", NULL, NULL, NULL);
-  if (!status)
+  if (!status) {
     recsys__view_publish(store->core, next);
+    recsys__indexes_follow(store);
+  }
   recsys__db_trim(store);
   recsys__lock_give(&store->write);
   return status ? status : recsys__ok(error);

@@ -172,13 +172,24 @@ FIELD(recsys_filter, n_deny, 48, 8);
 FIELD(recsys_filter, min_similarity, 56, 8);
 FIELD(recsys_filter, max_distance, 64, 8);
 
-SIZE(recsys_search_options, 40);
+SIZE(recsys_search_options, 48);
 FIELD(recsys_search_options, struct_size, 0, 4);
 FIELD(recsys_search_options, metric, 4, 4);
 FIELD(recsys_search_options, fingerprint, 8, 8);
 FIELD(recsys_search_options, filter, 16, 8);
 FIELD(recsys_search_options, progress, 24, 8);
 FIELD(recsys_search_options, progress_user, 32, 8);
+FIELD(recsys_search_options, approximate, 40, 4);
+FIELD(recsys_search_options, effort, 44, 4);
+
+SIZE(recsys_index_options, 40);
+FIELD(recsys_index_options, struct_size, 0, 4);
+FIELD(recsys_index_options, metric, 4, 4);
+FIELD(recsys_index_options, fingerprint, 8, 8);
+FIELD(recsys_index_options, links, 16, 4);
+FIELD(recsys_index_options, effort, 20, 4);
+FIELD(recsys_index_options, progress, 24, 8);
+FIELD(recsys_index_options, progress_user, 32, 8);
 
 SIZE(recsys_ranker_options, 32);
 FIELD(recsys_ranker_options, struct_size, 0, 4);

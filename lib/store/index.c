@@ -1,0 +1,505 @@
+/* Indexes: how they are built, follow the store, and answer. */
+#include "store/index.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <sched.h>
+#include <string.h>
+
+#include "base/options.h"
+#include "base/random.h"
+#include "base/thread.h"
+#include "store/best.h"
+
+enum {
+  LINKS = 16,
+  BUILD_EFFORT = 100,
+  EFFORT = 64,      /* nodes that a search looks at, and twice as many as the list has */
+  MOST_EFFORT = 32, /* a search that looks at more than one row in so many is exact instead */
+  SAMPLE = 256      /* rows by which a filter's share is guessed */
+};
+
+/* -- one index */
+
+static void index_free(void *self) {
+  recsys__index *index = self;
+  recsys__hnsw_free(index->graph);
+  recsys__ref_release(index->rows);
+  recsys__free(index->row_of);
+  recsys__free(index->node_of);
+  recsys__free(index);
+}
+
+recsys__index *recsys__index_new(int64_t space, recsys__rows *rows, const recsys__hnsw_shape *shape) {
+  recsys__index *index = recsys__calloc(1, sizeof *index);
+  if (!index)
+    return NULL;
+  index->ref.free = index_free;
+  atomic_init(&index->ref.count, 1);
+  atomic_init(&index->generation, recsys__fork_generation());
+  index->space = space;
+  index->graph = recsys__hnsw_new(rows, shape);
+  index->rows = recsys__rows_new(rows->dim);
+  if (index->graph && index->rows)
+    return index;
+  index_free(index);
+  return NULL;
+}
+
+/* -- the gate */
+
+/* In a forked child nobody searches, and what was being changed stays half-changed. */
+static void after_fork(void *context) {
+  recsys__index *index = context;
+  if (atomic_load(&index->gate) < 0)
+    atomic_store(&index->broken, true);
+  atomic_store(&index->gate, 0);
+  atomic_store(&index->wanted, false);
+}
+
+static bool enter(recsys__index *index) {
+  recsys__fork_renew(&index->generation, after_fork, index);
+  int64_t inside = atomic_load_explicit(&index->gate, memory_order_relaxed);
+  while (inside >= 0 && !atomic_load_explicit(&index->wanted, memory_order_relaxed))
+    if (atomic_compare_exchange_weak_explicit(&index->gate, &inside, inside + 1, memory_order_acquire,
+                                              memory_order_relaxed))
+      return true;
+  return false;
+}
+
+static void leave(recsys__index *index) {
+  atomic_fetch_sub_explicit(&index->gate, 1, memory_order_release);
+}
+
+static void close_gate(recsys__index *index) {
+  recsys__fork_renew(&index->generation, after_fork, index);
+  atomic_store(&index->wanted, true);
+  int64_t nobody = 0;
+  while (
+      !atomic_compare_exchange_weak_explicit(&index->gate, &nobody, -1, memory_order_acquire, memory_order_relaxed)) {
+    nobody = 0;
+    sched_yield();
+  }
+}
+
+static void open_gate(recsys__index *index) {
+  atomic_store_explicit(&index->gate, 0, memory_order_release);
+  atomic_store(&index->wanted, false);
+}
+
+/* -- following the rows */
+
+typedef struct change {
+  size_t *added; /* row numbers */
+  size_t count, room;
+} change;
+
+static bool same_row(const recsys__rows *a, const recsys__rows *b, size_t row) {
+  const recsys__chunk *x = recsys__chunk_of(a, row), *y = recsys__chunk_of(b, row);
+  size_t slot = row % a->chunk_rows;
+  return x == y ||
+         (x->items[slot] == y->items[slot] && x->pictures[slot] == y->pictures[slot] &&
+          !memcmp(recsys__chunk_row(a, x, slot), recsys__chunk_row(b, y, slot), a->float_stride * sizeof(float)));
+}
+
+static bool note(change *c, size_t row) {
+  void *added = c->added;
+  bool good = recsys__grow(&added, &c->room, c->count + 1, sizeof *c->added);
+  c->added = added;
+  if (good)
+    c->added[c->count++] = row;
+  return good;
+}
+
+/* Kills the nodes of rows that are gone or changed, and notes the rows that have none. Chunks that both share are the
+ * same as far as both count. */
+static bool compare(recsys__index *index, const recsys__rows *rows, change *c) {
+  const recsys__rows *old = index->rows;
+  size_t most = old->count > rows->count ? old->count : rows->count, each = rows->chunk_rows;
+  for (size_t row = 0; row < most; row++) {
+    size_t chunk = row / each, both = old->count < rows->count ? old->count : rows->count;
+    if (row % each == 0 && (chunk + 1) * each <= both && old->chunks[chunk] == rows->chunks[chunk]) {
+      row += each - 1;
+      continue;
+    }
+    if (row < both && same_row(old, rows, row))
+      continue;
+    if (row < old->count) {
+      recsys__hnsw_kill(index->graph, index->node_of[row]);
+      index->row_of[index->node_of[row]] = SIZE_MAX;
+    }
+    if (row < rows->count && !note(c, row))
+      return false;
+  }
+  return true;
+}
+
+/* Rows in the order of a store often lie beside others like them; a graph wants them mixed. */
+static void shuffle(size_t *numbers, size_t n) {
+  recsys__random random;
+  recsys__random_seed(&random, n, 0x696e646578);
+  for (size_t i = n; i > 1; i--) {
+    size_t j = recsys__random_below(&random, (uint32_t)i), other = numbers[j];
+    numbers[j] = numbers[i - 1];
+    numbers[i - 1] = other;
+  }
+}
+
+static bool make_room(recsys__index *index, size_t nodes, size_t rows) {
+  void *row_of = index->row_of, *node_of = index->node_of;
+  bool good = recsys__grow(&row_of, &index->row_room, nodes, sizeof *index->row_of);
+  index->row_of = row_of;
+  good = good && recsys__grow(&node_of, &index->node_room, rows, sizeof *index->node_of);
+  index->node_of = node_of;
+  return good;
+}
+
+/* Adds what was noted, and makes these rows those that the index stands on. */
+static recsys_status add_rows(recsys__index *index, recsys__rows *rows, change *c, uint32_t threads,
+                              recsys_progress_fn progress, void *user, recsys_error *error) {
+  size_t first = recsys__hnsw_count(index->graph);
+  if (!make_room(index, first + c->count, rows->count))
+    return recsys__no_memory(error, "the index");
+  if (c->count > 1)
+    shuffle(c->added, c->count);
+  recsys_status status = recsys__hnsw_add(index->graph, rows, c->added, c->count, threads, progress, user, error);
+  if (status)
+    return status;
+  for (size_t i = 0; i < c->count; i++) {
+    index->row_of[first + i] = c->added[i];
+    index->node_of[c->added[i]] = (uint32_t)(first + i);
+  }
+  recsys__ref_retain(rows);
+  recsys__ref_release(index->rows);
+  index->rows = rows;
+  return RECSYS_OK;
+}
+
+recsys_status recsys__index_update(recsys__index *index, recsys__rows *rows, uint32_t threads,
+                                   recsys_progress_fn progress, void *user, recsys_error *error) {
+  change c = {0};
+  if (rows == index->rows)
+    return RECSYS_OK;
+  recsys_status status = compare(index, rows, &c) ? RECSYS_OK : recsys__no_memory(error, "the index");
+  if (!status)
+    status = add_rows(index, rows, &c, threads, progress, user, error);
+  recsys__free(c.added);
+  index->unsaved = true;
+  return status;
+}
+
+recsys_status recsys__index_adopt(recsys__index *index, recsys__rows *rows, const size_t *numbers, size_t n,
+                                  uint32_t threads, recsys_progress_fn progress, void *user, recsys_error *error) {
+  change c = {0};
+  size_t node = 0;
+  bool good = make_room(index, n, rows->count);
+  for (size_t row = 0; good && row < rows->count; row++)
+    index->node_of[row] = UINT32_MAX;
+  for (size_t i = 0; good && i < n; i++)
+    if (numbers[i] != SIZE_MAX) {
+      index->row_of[node] = numbers[i];
+      index->node_of[numbers[i]] = (uint32_t)node++;
+    }
+  for (size_t row = 0; good && row < rows->count; row++)
+    if (index->node_of[row] == UINT32_MAX)
+      good = note(&c, row);
+  index->unsaved = c.count > 0 || node < n;
+  recsys_status status =
+      good ? add_rows(index, rows, &c, threads, progress, user, error) : recsys__no_memory(error, "the index");
+  recsys__free(c.added);
+  return status;
+}
+
+/* -- the indexes of a store */
+
+recsys__index *recsys__index_of(recsys__store_core *core, int64_t space) {
+  recsys__lock_take(&core->latch);
+  recsys__index *index = core->indexes;
+  while (index && index->space != space)
+    index = index->next;
+  recsys__ref_retain(index);
+  recsys__lock_give(&core->latch);
+  return index;
+}
+
+/* Takes the index of a space out of the list. */
+static recsys__index *take_out(recsys__store_core *core, int64_t space) {
+  recsys__index **link = &core->indexes;
+  while (*link && (*link)->space != space)
+    link = &(*link)->next;
+  recsys__index *found = *link;
+  if (found)
+    *link = found->next;
+  return found;
+}
+
+void recsys__index_publish(recsys__store_core *core, recsys__index *index) {
+  recsys__lock_take(&core->latch);
+  recsys__index *old = take_out(core, index->space);
+  index->next = core->indexes;
+  core->indexes = index;
+  recsys__lock_give(&core->latch);
+  recsys__ref_release(old);
+}
+
+static bool drop(recsys__store_core *core, int64_t space) {
+  recsys__lock_take(&core->latch);
+  recsys__index *old = take_out(core, space);
+  recsys__lock_give(&core->latch);
+  recsys__ref_release(old);
+  return old != NULL;
+}
+
+void recsys__indexes_free(recsys__store_core *core) {
+  while (core->indexes)
+    drop(core, core->indexes->space);
+}
+
+static const recsys__space *space_of(const recsys__view *view, int64_t id) {
+  for (size_t i = 0; i < view->space_count; i++)
+    if (view->spaces[i].id == id)
+      return &view->spaces[i];
+  return NULL;
+}
+
+static void follow(recsys_store *store, recsys__index *index, const recsys__space *space) {
+  recsys_error error;
+  if (space->rows == index->rows || atomic_load(&index->broken))
+    return;
+  close_gate(index);
+  recsys_status status = recsys__index_update(index, space->rows, store->core->threads, NULL, NULL, &error);
+  if (status)
+    atomic_store(&index->broken, true);
+  open_gate(index);
+  if (status)
+    recsys__log_write(&store->log, RECSYS_LOG_WARNING, "the index of space '%.60s' is lost: %s", space->fingerprint,
+                      error.message);
+}
+
+void recsys__indexes_follow(recsys_store *store) {
+  const recsys__view *view = recsys__store_view(store);
+  for (recsys__index *index = store->core->indexes, *next; index; index = next) {
+    const recsys__space *space = space_of(view, index->space);
+    next = index->next;
+    if (space) {
+      follow(store, index, space);
+      continue;
+    }
+    recsys__index_unlink(store, index->space);
+    drop(store->core, index->space);
+  }
+  recsys__view_release(view);
+}
+
+static bool keeps_files(const recsys_store *store) {
+  return strcmp(store->location, ":memory:") != 0 &&
+         !(store->options.flags & (RECSYS_STORE_READ_ONLY | RECSYS_STORE_IMMUTABLE));
+}
+
+void recsys__indexes_save(recsys_store *store) {
+  recsys_error error;
+  for (recsys__index *index = store->core->indexes; keeps_files(store) && index; index = index->next) {
+    if (!index->unsaved || atomic_load(&index->broken))
+      continue;
+    if (recsys__index_save(store, index, &error))
+      recsys__log_write(&store->log, RECSYS_LOG_WARNING, "the index was not saved: %s", error.message);
+    else
+      index->unsaved = false;
+  }
+}
+
+static recsys_status open_one(recsys_store *store, const recsys__space *space, recsys_error *error) {
+  recsys__index *index = NULL;
+  recsys_status status = recsys__index_load(store, space, &index, error);
+  if (status == RECSYS_EFORMAT || status == RECSYS_EUNSUPPORTED) {
+    recsys__hnsw_shape shape = {RECSYS_METRIC_COSINE, LINKS, BUILD_EFFORT};
+    recsys__log_write(&store->log, RECSYS_LOG_WARNING, "%s; it is built anew", error->message);
+    index = recsys__index_new(space->id, space->rows, &shape);
+    status = index ? RECSYS_OK : recsys__no_memory(error, "the index");
+  }
+  if (!status && index)
+    status = recsys__index_update(index, space->rows, store->core->threads, store->options.progress,
+                                  store->options.progress_user, error);
+  if (status || !index)
+    recsys__ref_release(index);
+  else
+    recsys__index_publish(store->core, index);
+  return status;
+}
+
+recsys_status recsys__indexes_open(recsys_store *store, recsys_error *error) {
+  recsys_status status = RECSYS_OK;
+  if (!strcmp(store->location, ":memory:"))
+    return RECSYS_OK;
+  const recsys__view *view = recsys__store_view(store);
+  for (size_t i = 0; !status && i < view->space_count; i++)
+    status = open_one(store, &view->spaces[i], error);
+  recsys__view_release(view);
+  if (!status)
+    recsys__indexes_save(store);
+  return status;
+}
+
+struct json_t *recsys__index_json(recsys__store_core *core, int64_t space) {
+  recsys__index *index = recsys__index_of(core, space);
+  json_t *json = NULL;
+  if (index && enter(index)) {
+    const recsys__hnsw_shape *shape = recsys__hnsw_shape_of(index->graph);
+    size_t dead = recsys__hnsw_dead(index->graph), all = recsys__hnsw_count(index->graph);
+    if (!atomic_load(&index->broken))
+      json = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I}", "kind", "hnsw", "metric",
+                       shape->metric == RECSYS_METRIC_EUCLIDEAN ? "euclidean" : "cosine", "links",
+                       (json_int_t)shape->links, "effort", (json_int_t)shape->effort, "rows", (json_int_t)(all - dead),
+                       "removed", (json_int_t)dead, "bytes", (json_int_t)recsys__hnsw_bytes(index->graph));
+    leave(index);
+  }
+  recsys__ref_release(index);
+  return json;
+}
+
+/* -- searching */
+
+/* How many nodes a search must look at so that enough of them pass; 0: nobody knows. */
+static size_t widened(const recsys__rows *rows, const recsys__rows_query *query, size_t effort) {
+  size_t passed = 0, n = rows->count < SAMPLE ? rows->count : SAMPLE;
+  for (size_t i = 0; i < n; i++) {
+    size_t row = i * (rows->count / n);
+    passed += query->passes(query->context, recsys__chunk_of(rows, row)->items[row % rows->chunk_rows]);
+  }
+  return passed ? effort * n / passed : 0;
+}
+
+/* Scores the nodes exactly. `beyond`: one of them lies beyond the limit, so that no better one is missing. */
+static void score(const recsys__index *index, const recsys__rows *queries, size_t number,
+                  const recsys__rows_query *query, const uint32_t *nodes, size_t n, recsys__best *best, bool *beyond) {
+  double least = !query->has_limit ? -INFINITY : query->metric ? -query->limit : query->limit;
+  for (size_t i = 0; i < n; i++) {
+    size_t row = index->row_of[nodes[i]];
+    if (row == SIZE_MAX)
+      continue;
+    int64_t item = recsys__chunk_of(index->rows, row)->items[row % index->rows->chunk_rows];
+    double worth = recsys__rows_worth(queries, number, index->rows, row, query->metric);
+    *beyond = *beyond || worth < least;
+    if (worth >= least && item != query->exclude && (!query->passes || query->passes(query->context, item)))
+      recsys__best_add(best, worth, item);
+  }
+}
+
+static bool search(const recsys__index *index, const recsys__rows *queries, const size_t *numbers, size_t n,
+                   const recsys__rows_query *query, size_t effort, int64_t *ids, double *scores, size_t *count) {
+  uint32_t *nodes = recsys__alloc(effort, sizeof *nodes);
+  recsys__hit *hits = recsys__alloc(n, effort * sizeof *hits);
+  bool good = nodes && hits, beyond = false;
+  recsys__best best;
+  recsys__best_init(&best, hits, n * effort, query->k, true);
+  for (size_t q = 0; good && q < n; q++) {
+    size_t found;
+    good = recsys__hnsw_search(index->graph, queries, numbers[q], effort, nodes, &found);
+    if (good)
+      score(index, queries, numbers[q], query, nodes, found, &best, &beyond);
+  }
+  if (good)
+    recsys__best_finish(&best);
+  good = good && (best.count == query->k || beyond);
+  for (size_t i = 0; good && i < best.count; i++) {
+    ids[i] = best.hits[i].item;
+    scores[i] = query->metric ? fabs(best.hits[i].worth) : best.hits[i].worth;
+  }
+  *count = good ? best.count : 0;
+  recsys__free(nodes);
+  recsys__free(hits);
+  return good;
+}
+
+bool recsys__index_search(const recsys__view *view, int32_t space, const recsys__rows *queries, const size_t *numbers,
+                          size_t n, const recsys__rows_query *query, size_t effort, int64_t *ids, double *scores,
+                          size_t *count) {
+  const recsys__rows *rows = view->spaces[space].rows;
+  recsys__index *index = recsys__index_of(view->core, view->spaces[space].id);
+  size_t wanted = effort ? effort : EFFORT;
+  bool done = false;
+  *count = 0;
+  if (wanted < 2 * query->k)
+    wanted = 2 * query->k;
+  if (query->passes)
+    wanted = widened(rows, query, wanted);
+  bool cheap = wanted && query->k && wanted < rows->count / MOST_EFFORT;
+  if (index && cheap && enter(index)) {
+    if (!atomic_load(&index->broken) && index->rows == rows &&
+        recsys__hnsw_shape_of(index->graph)->metric == query->metric)
+      done = search(index, queries, numbers, n, query, wanted, ids, scores, count);
+    leave(index);
+  }
+  recsys__ref_release(index);
+  return done;
+}
+
+/* -- the public functions */
+
+static recsys_status begin(recsys_store *store, const char *fingerprint, const recsys__view **view, int32_t *space,
+                           recsys_error *error) {
+  recsys_status status = recsys_store_refresh(store, error);
+  if (status)
+    return status;
+  status = recsys__db_take(store, error);
+  if (status)
+    return status;
+  *view = recsys__store_view(store);
+  return recsys__view_space(*view, fingerprint, space, error);
+}
+
+recsys_status recsys_store_build_index(recsys_store *store, const recsys_index_options *options, recsys_error *error) {
+  recsys_index_options o;
+  const recsys__view *view = NULL;
+  int32_t number;
+  recsys_status status = recsys__options_copy(&o, sizeof o, options, "recsys_index_options", error);
+  if (!status && !store)
+    status = recsys__fail(error, RECSYS_EINVAL, 0, "store is NULL; open one first");
+  o.links = o.links ? o.links : LINKS;
+  o.effort = o.effort ? o.effort : BUILD_EFFORT;
+  if (!status && (o.metric > RECSYS_METRIC_EUCLIDEAN || o.links < 2 || o.links > 128 || o.effort > 10000))
+    status = recsys__fail(error, RECSYS_EINVAL, 0,
+                          "metric is COSINE or EUCLIDEAN, links 2 to 128, effort at most 10000; not %u, %u, %u",
+                          o.metric, o.links, o.effort);
+  if (status)
+    return status;
+  status = begin(store, o.fingerprint, &view, &number, error);
+  if (!view)
+    return status;
+  recsys__hnsw_shape shape = {o.metric, o.links, o.effort};
+  const recsys__space *space = status ? NULL : &view->spaces[number];
+  recsys__index *index = space ? recsys__index_new(space->id, space->rows, &shape) : NULL;
+  if (!status && !index)
+    status = recsys__no_memory(error, "the index");
+  if (!status)
+    status = recsys__index_update(index, space->rows, store->core->threads, o.progress, o.progress_user, error);
+  if (!status && keeps_files(store))
+    status = recsys__index_save(store, index, error);
+  if (!status) {
+    index->unsaved = false;
+    recsys__index_publish(store->core, index);
+  } else {
+    recsys__ref_release(index);
+  }
+  recsys__view_release(view);
+  recsys__lock_give(&store->write);
+  return status ? status : recsys__ok(error);
+}
+
+recsys_status recsys_store_remove_index(recsys_store *store, const char *fingerprint, recsys_error *error) {
+  const recsys__view *view = NULL;
+  int32_t number;
+  if (!store)
+    return recsys__fail(error, RECSYS_EINVAL, 0, "store is NULL; open one first");
+  recsys_status status = begin(store, fingerprint, &view, &number, error);
+  if (!view)
+    return status;
+  if (!status && !drop(store->core, view->spaces[number].id))
+    status =
+        recsys__fail(error, RECSYS_ENOTFOUND, 0, "the space '%.60s' has no index", view->spaces[number].fingerprint);
+  if (!status && keeps_files(store))
+    recsys__index_unlink(store, view->spaces[number].id);
+  recsys__view_release(view);
+  recsys__lock_give(&store->write);
+  return status ? status : recsys__ok(error);
+}

@@ -1,0 +1,45 @@
+/* What an index is, for the file that keeps it up (index.c) and the one that stores it (index_file.c). */
+#ifndef RECSYS_STORE_INDEX_H
+#define RECSYS_STORE_INDEX_H
+
+#include "store/chunks.h"
+#include "store/hnsw.h"
+#include "store/store.h"
+
+/* Searches never wait: one that comes while the graph is being changed is exact instead. */
+typedef struct recsys__index {
+  recsys__ref ref;
+  struct recsys__index *next;
+  int64_t space;
+  _Atomic int64_t gate;        /* how many search; -1: it is being changed */
+  _Atomic bool wanted;         /* somebody waits to change it */
+  _Atomic bool broken;         /* a change has failed half-way: never search it again */
+  _Atomic uint64_t generation; /* of forks */
+  recsys__hnsw *graph;
+  recsys__rows *rows; /* what it stands on, retained */
+  size_t *row_of;     /* of every node; SIZE_MAX: dead */
+  uint32_t *node_of;  /* of every row */
+  size_t row_room, node_room;
+  bool unsaved;
+} recsys__index;
+
+recsys__index *recsys__index_new(int64_t space, recsys__rows *rows, const recsys__hnsw_shape *shape);
+/* Makes a private index stand on these rows: what is new is added, what is gone dies. Moves with progress "index". */
+recsys_status recsys__index_update(recsys__index *index, recsys__rows *rows, uint32_t threads,
+                                   recsys_progress_fn progress, void *user, recsys_error *error);
+/* The same for an index whose graph has just got its links: its nodes are the rows numbers[n] (SIZE_MAX: left out). */
+recsys_status recsys__index_adopt(recsys__index *index, recsys__rows *rows, const size_t *numbers, size_t n,
+                                  uint32_t threads, recsys_progress_fn progress, void *user, recsys_error *error);
+/* With store->write held: replaces the index of its space; takes over the reference. */
+void recsys__index_publish(recsys__store_core *core, recsys__index *index);
+/* The index of a space, retained; NULL: none. */
+recsys__index *recsys__index_of(recsys__store_core *core, int64_t space);
+
+/* -- index_file.c */
+recsys_status recsys__index_save(recsys_store *store, const recsys__index *index, recsys_error *error);
+/* *index NULL and RECSYS_OK: there is no file. RECSYS_EFORMAT: it is not this space's, or damaged. */
+recsys_status recsys__index_load(recsys_store *store, const recsys__space *space, recsys__index **index,
+                                 recsys_error *error);
+void recsys__index_unlink(recsys_store *store, int64_t space);
+
+#endif

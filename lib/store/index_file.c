@@ -1,0 +1,260 @@
+/* An index as a file beside the store (docs/formats.md): links and which row each node stands for, never the rows. */
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/safetensors.h"
+#include "base/sha256.h"
+#include "base/text.h"
+#include "store/index.h"
+
+#define FORMAT "recsys-index-1"
+
+enum { TENSORS = 6 };
+
+static const char *const names[TENSORS] = {"items", "pictures", "rows", "levels", "counts", "links"};
+
+static bool path_of(const recsys_store *store, int64_t space, recsys__string *path) {
+  recsys__string_printf(path, "%s-index-%" PRId64, store->location, space);
+  return !path->failed;
+}
+
+void recsys__index_unlink(recsys_store *store, int64_t space) {
+  recsys__string path = {0};
+  if (path_of(store, space, &path))
+    unlink(path.data);
+  recsys__string_free(&path);
+}
+
+/* What a node's row looked like: of its codes, their scale and the row's length. */
+static int64_t hash_of(const recsys__rows *rows, size_t row) {
+  const recsys__chunk *chunk = recsys__chunk_of(rows, row);
+  size_t slot = row % rows->chunk_rows;
+  const uint8_t *codes = chunk->codes + slot * rows->code_stride;
+  uint64_t h = 0x9e3779b97f4a7c15U, word;
+  for (size_t i = 0; i < rows->code_stride; i += 8) {
+    memcpy(&word, codes + i, 8);
+    h = (h ^ word) * 0xff51afd7ed558ccdU;
+    h ^= h >> 32;
+  }
+  memcpy(&word, &chunk->norms[slot], 8);
+  h = (h ^ word) * 0xc4ceb9fe1a85ec53U;
+  uint32_t scale;
+  memcpy(&scale, &chunk->scales[slot], 4);
+  h = (h ^ scale) * 0xff51afd7ed558ccdU;
+  return (int64_t)(h ^ (h >> 29));
+}
+
+/* -- saving */
+
+typedef struct columns {
+  int64_t *items, *pictures, *hashes;
+} columns;
+
+static void fill_columns(const recsys__index *index, columns *c) {
+  size_t n = 0;
+  for (uint32_t node = 0; node < recsys__hnsw_count(index->graph); node++) {
+    size_t row = index->row_of[node];
+    if (row == SIZE_MAX)
+      continue;
+    const recsys__chunk *chunk = recsys__chunk_of(index->rows, row);
+    c->items[n] = chunk->items[row % index->rows->chunk_rows];
+    c->pictures[n] = chunk->pictures[row % index->rows->chunk_rows];
+    c->hashes[n++] = hash_of(index->rows, row);
+  }
+}
+
+static void digest_of(const recsys__tensor *tensors, char hex[65]) {
+  recsys__sha256 sha;
+  recsys__sha256_init(&sha);
+  for (size_t i = 0; i < TENSORS; i++) {
+    recsys__sha256_update(&sha, tensors[i].shape, sizeof *tensors[i].shape);
+    recsys__sha256_update(&sha, tensors[i].data, (size_t)tensors[i].bytes);
+  }
+  recsys__sha256_hex(&sha, hex);
+}
+
+static recsys_status write_file(const char *path, const char *fingerprint, const recsys__index *index,
+                                const recsys__hnsw_links *links, const columns *c, recsys_error *error) {
+  const recsys__hnsw_shape *shape = recsys__hnsw_shape_of(index->graph);
+  recsys__tensor tensors[TENSORS] = {
+      {names[0], RECSYS__I64, 1, {links->nodes}, c->items, links->nodes * 8},
+      {names[1], RECSYS__I64, 1, {links->nodes}, c->pictures, links->nodes * 8},
+      {names[2], RECSYS__I64, 1, {links->nodes}, c->hashes, links->nodes * 8},
+      {names[3], RECSYS__U8, 1, {links->nodes}, links->levels, links->nodes},
+      {names[4], RECSYS__I32, 1, {links->lists}, links->counts, links->lists * 4},
+      {names[5], RECSYS__I32, 1, {links->total}, links->links, links->total * 4},
+  };
+  char hex[65], number[3][16];
+  digest_of(tensors, hex);
+  snprintf(number[0], sizeof number[0], "%u", shape->metric);
+  snprintf(number[1], sizeof number[1], "%u", shape->links);
+  snprintf(number[2], sizeof number[2], "%u", shape->effort);
+  struct recsys__metadata metadata[] = {{"format", FORMAT},   {"fingerprint", fingerprint}, {"metric", number[0]},
+                                        {"links", number[1]}, {"effort", number[2]},        {"digest", hex}};
+  return recsys__tensors_write(path, tensors, TENSORS, metadata, sizeof metadata / sizeof *metadata, error);
+}
+
+static const char *fingerprint_of(recsys_store *store, int64_t space, char room[132]) {
+  const recsys__view *view = recsys__store_view(store);
+  room[0] = 0;
+  for (size_t i = 0; i < view->space_count; i++)
+    if (view->spaces[i].id == space)
+      memcpy(room, view->spaces[i].fingerprint, 132);
+  recsys__view_release(view);
+  return room;
+}
+
+recsys_status recsys__index_save(recsys_store *store, const recsys__index *index, recsys_error *error) {
+  recsys__hnsw_links links = {0};
+  recsys__string path = {0};
+  char fingerprint[132];
+  bool good = path_of(store, index->space, &path) && recsys__hnsw_get_links(index->graph, &links);
+  size_t n = links.nodes;
+  columns c = {recsys__alloc(n, 8), recsys__alloc(n, 8), recsys__alloc(n, 8)};
+  recsys_status status = RECSYS_OK;
+  if (!good || !c.items || !c.pictures || !c.hashes) {
+    status = recsys__no_memory(error, "the index's file");
+  } else {
+    fill_columns(index, &c);
+    status = write_file(path.data, fingerprint_of(store, index->space, fingerprint), index, &links, &c, error);
+  }
+  recsys__free(c.items);
+  recsys__free(c.pictures);
+  recsys__free(c.hashes);
+  recsys__hnsw_links_free(&links);
+  recsys__string_free(&path);
+  return status;
+}
+
+/* -- loading */
+
+static recsys_status damaged(const char *path, const char *what, recsys_error *error) {
+  return recsys__fail(error, RECSYS_EFORMAT, 0, "the index '%.120s' %s", path, what);
+}
+
+static bool number_of(const recsys__tensors *file, const char *key, uint32_t least, uint32_t most, uint32_t *value) {
+  const char *text = recsys__tensors_metadata(file, key);
+  char *end = NULL;
+  errno = 0;
+  unsigned long number = text && *text >= '0' && *text <= '9' ? strtoul(text, &end, 10) : ULONG_MAX;
+  *value = (uint32_t)number;
+  return end && !*end && !errno && number >= least && number <= most;
+}
+
+static bool tensors_of(const recsys__tensors *file, recsys__tensor out[TENSORS]) {
+  static const recsys__dtype types[TENSORS] = {RECSYS__I64, RECSYS__I64, RECSYS__I64,
+                                               RECSYS__U8,  RECSYS__I32, RECSYS__I32};
+  for (size_t i = 0; i < TENSORS; i++) {
+    const recsys__tensor *tensor = recsys__tensors_find(file, names[i]);
+    if (!tensor || tensor->dtype != types[i] || tensor->rank != 1 ||
+        (i < 4 && i && tensor->shape[0] != out[0].shape[0]))
+      return false;
+    out[i] = *tensor;
+  }
+  return out[0].shape[0] <= INT32_MAX;
+}
+
+static recsys_status check_file(const recsys__tensors *file, const char *path, const char *fingerprint,
+                                recsys__tensor tensors[TENSORS], recsys__hnsw_shape *shape, recsys_error *error) {
+  const char *format = recsys__tensors_metadata(file, "format");
+  const char *of = recsys__tensors_metadata(file, "fingerprint"), *digest = recsys__tensors_metadata(file, "digest");
+  char hex[65];
+  if (!format || strcmp(format, FORMAT) != 0 || !of || !digest || !tensors_of(file, tensors) ||
+      !number_of(file, "metric", 0, 1, &shape->metric) || !number_of(file, "links", 2, 128, &shape->links) ||
+      !number_of(file, "effort", 1, 10000, &shape->effort))
+    return damaged(path, "is none of this library's", error);
+  if (strcmp(of, fingerprint) != 0)
+    return damaged(path, "belongs to another space", error);
+  digest_of(tensors, hex);
+  return strcmp(hex, digest) != 0 ? damaged(path, "is damaged", error) : RECSYS_OK;
+}
+
+typedef struct place {
+  int64_t item, picture;
+  size_t row;
+} place;
+
+static int by_picture(const void *a, const void *b) {
+  const place *x = a, *y = b;
+  if (x->item != y->item)
+    return x->item < y->item ? -1 : 1;
+  return x->picture < y->picture ? -1 : x->picture > y->picture;
+}
+
+/* The row of every node, where it is still as it was, else SIZE_MAX; returns how many are. */
+static size_t find_rows(const recsys__rows *rows, const recsys__tensor tensors[TENSORS], size_t *numbers) {
+  const int64_t *items = tensors[0].data, *pictures = tensors[1].data, *hashes = tensors[2].data;
+  size_t n = (size_t)tensors[0].shape[0], found = 0;
+  for (size_t node = 0; node < n; node++)
+    numbers[node] = SIZE_MAX;
+  place *nodes = recsys__alloc(n, sizeof *nodes);
+  for (size_t node = 0; nodes && node < n; node++)
+    nodes[node] = (place){items[node], pictures[node], node};
+  if (nodes && n)
+    qsort(nodes, n, sizeof *nodes, by_picture);
+  for (size_t row = 0; nodes && row < rows->count; row++) {
+    const recsys__chunk *chunk = recsys__chunk_of(rows, row);
+    place key = {chunk->items[row % rows->chunk_rows], chunk->pictures[row % rows->chunk_rows], 0};
+    const place *node = n ? bsearch(&key, nodes, n, sizeof *nodes, by_picture) : NULL;
+    if (node && numbers[node->row] == SIZE_MAX && hashes[node->row] == hash_of(rows, row)) {
+      numbers[node->row] = row;
+      found++;
+    }
+  }
+  recsys__free(nodes);
+  return found;
+}
+
+/* The graph over the rows that are as they were; the others are added to it. */
+static recsys_status restore(recsys_store *store, recsys__index *index, const recsys__space *space,
+                             const recsys__tensor tensors[TENSORS], const size_t *numbers, recsys_error *error) {
+  recsys__hnsw_links links = {.nodes = (size_t)tensors[0].shape[0],
+                              .levels = (uint8_t *)(uintptr_t)tensors[3].data,
+                              .counts = (uint32_t *)(uintptr_t)tensors[4].data,
+                              .links = (uint32_t *)(uintptr_t)tensors[5].data,
+                              .lists = (size_t)tensors[4].shape[0],
+                              .total = (size_t)tensors[5].shape[0]};
+  recsys_status status = recsys__hnsw_set_links(index->graph, &links, space->rows, numbers, error);
+  return status ? status
+                : recsys__index_adopt(index, space->rows, numbers, links.nodes, store->core->threads,
+                                      store->options.progress, store->options.progress_user, error);
+}
+
+recsys_status recsys__index_load(recsys_store *store, const recsys__space *space, recsys__index **index,
+                                 recsys_error *error) {
+  recsys__string path = {0};
+  recsys__tensors file = {0};
+  recsys__tensor tensors[TENSORS];
+  recsys__hnsw_shape shape;
+  *index = NULL;
+  if (!path_of(store, space->id, &path))
+    return recsys__no_memory(error, "the index's name");
+  if (access(path.data, F_OK)) {
+    recsys__string_free(&path);
+    return RECSYS_OK;
+  }
+  recsys_status status = recsys__tensors_read(&file, path.data, error);
+  if (!status)
+    status = check_file(&file, path.data, space->fingerprint, tensors, &shape, error);
+  size_t n = status ? 0 : (size_t)tensors[0].shape[0], *numbers = recsys__alloc(n, sizeof *numbers), found = 0;
+  if (!status && (!numbers || !(*index = recsys__index_new(space->id, space->rows, &shape))))
+    status = recsys__no_memory(error, "the index");
+  if (!status)
+    found = find_rows(space->rows, tensors, numbers);
+  /* With many gone the links that are left would lead too few ways. */
+  if (!status && found >= n - n / 5)
+    status = restore(store, *index, space, tensors, numbers, error);
+  if (status) {
+    recsys__ref_release(*index);
+    *index = NULL;
+  }
+  recsys__free(numbers);
+  recsys__tensors_free(&file);
+  recsys__string_free(&path);
+  return status;
+}
