@@ -682,9 +682,9 @@ typedef struct recsys_index_options {
 /** Builds the index of a space on all threads, in place of one that it has. The store keeps it up from then on: what is
  * put or removed changes it, without building it anew. It is saved in the file `location`-index-N when it was built
  * and when the store is closed, and is checked against the store when that is opened: rows that have changed since are
- * taken in, and a file that is damaged or another space's is built anew. A store in memory, or read-only, writes
- * nothing. The same rows put in the same order give the same index, whatever the threads. Cancelled or failed: the
- * index is as it was before. */
+ * taken in, and a file that is damaged or another space's is built anew. A store in memory writes nothing; nor does a
+ * handle that is read-only, which goes without an index where the file is damaged. The same rows put in the same order
+ * give the same index, whatever the threads. Cancelled or failed: the index is as it was before. */
 RECSYS_API recsys_status recsys_store_build_index(recsys_store *store, const recsys_index_options *options,
                                                   recsys_error *error);
 

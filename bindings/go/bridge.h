@@ -327,9 +327,11 @@ static inline void bridge_filter_free(bridge_filter *f) {
   free(f->strings);
 }
 
-/* queries NULL: similar to items. has_filter 0: none. */
+/* queries NULL: similar to items; recall set: how much of them an approximate search finds. has_filter 0: none. */
 static inline recsys_status bridge_search(recsys_store *store, const float *queries, uint32_t dim, const int64_t *items,
-                                          size_t n, size_t k, uint32_t metric, const char *fingerprint, int has_filter,
+                                          size_t n, size_t k, uint32_t metric, const char *fingerprint,
+                                          uint32_t approximate, uint32_t effort, uint64_t seed, double *recall,
+                                          uintptr_t user, int has_filter,
                                           uint32_t flags, const uint32_t *ops, const uint32_t *counts,
                                           const double *limits, size_t clauses, const char *texts, size_t n_texts,
                                           const int64_t *allow, size_t n_allow, const int64_t *deny, size_t n_deny,
@@ -347,7 +349,11 @@ static inline recsys_status bridge_search(recsys_store *store, const float *quer
     status = bridge_no_memory(error);
   } else {
     o.filter = has_filter ? &f.filter : NULL;
-    status = queries ? recsys_store_search(store, queries, n, dim, k, &o, ids, scores, found, error)
+    o.approximate = approximate;
+    o.effort = effort;
+    BRIDGE_PROGRESS(o, user);
+    status = recall    ? recsys_store_measure_recall(store, n, k, seed, &o, recall, error)
+             : queries ? recsys_store_search(store, queries, n, dim, k, &o, ids, scores, found, error)
                      : recsys_store_similar(store, items, n, k, &o, ids, scores, found, statuses, error);
   }
   bridge_filter_free(&f);
@@ -376,6 +382,23 @@ static inline recsys_status bridge_fit(recsys_ranker *ranker, int refresh, uint6
   o.memory_limit = memory_limit;
   BRIDGE_PROGRESS(o, user);
   return refresh ? recsys_ranker_refresh(ranker, &o, error) : recsys_ranker_fit(ranker, &o, error);
+}
+
+static inline recsys_status bridge_index(recsys_store *store, uint32_t metric, const char *fingerprint, uint32_t links,
+                                         uint32_t effort, uintptr_t user, recsys_error *error) {
+  recsys_index_options o;
+  memset(&o, 0, sizeof o);
+  o.struct_size = sizeof o;
+  o.metric = metric;
+  o.fingerprint = *fingerprint ? fingerprint : NULL;
+  o.links = links;
+  o.effort = effort;
+  BRIDGE_PROGRESS(o, user);
+  return recsys_store_build_index(store, &o, error);
+}
+
+static inline recsys_status bridge_remove_index(recsys_store *store, const char *fingerprint, recsys_error *error) {
+  return recsys_store_remove_index(store, *fingerprint ? fingerprint : NULL, error);
 }
 
 /* How lists are made, all in plain numbers: what every call on a ranker may take. */

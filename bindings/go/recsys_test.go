@@ -98,6 +98,57 @@ func TestErrors(t *testing.T) {
 	expectStatus(t, err, Invalid, "not a number")
 }
 
+func TestIndex(t *testing.T) {
+	s, err := OpenStore(":memory:", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	const n, dim = 3000, 64
+	random := rand.New(rand.NewSource(3))
+	items, rows := make([]int64, n), make([]float32, n*dim)
+	for i := range items {
+		items[i] = int64(i)
+		for d := 0; d < dim; d++ {
+			rows[i*dim+d] = float32(random.NormFloat64())
+		}
+	}
+	if err := s.PutEmbeddings("test", dim, items, nil, rows); err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.MeasureRecall(0, 5, 1, nil)
+	expectStatus(t, err, NotFound, "index")
+	steps := 0
+	err = s.BuildIndex(context.Background(), &IndexOptions{Progress: func(phase string, done, total uint64) { steps++ }})
+	if err != nil || steps < 2 {
+		t.Fatalf("%v after %d steps", err, steps)
+	}
+	few, err := s.MeasureRecall(200, 5, 1, &SearchOptions{Effort: 20})
+	if err != nil || few < 0.2 || few >= 1 {
+		t.Errorf("recall %v, %v", few, err)
+	}
+	if more, err := s.MeasureRecall(200, 5, 1, &SearchOptions{Effort: 90}); err != nil || more < few {
+		t.Errorf("recall %v after %v, %v", more, few, err)
+	}
+	lists, err := s.Similar(items[:20], 5, &SearchOptions{Approximate: true})
+	if err != nil || lists.Counts[19] != 5 {
+		t.Errorf("%v", err)
+	}
+	cancelled, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := s.BuildIndex(cancelled, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	steps = 0
+	if _, err := s.Similar(items, 5, &SearchOptions{Progress: func(string, uint64, uint64) { steps++ }}); err != nil || steps < 2 {
+		t.Errorf("%v after %d steps", err, steps)
+	}
+	if err := s.RemoveIndex(""); err != nil {
+		t.Errorf("%v", err)
+	}
+	expectStatus(t, s.RemoveIndex("test"), NotFound, "index")
+}
+
 func TestClosed(t *testing.T) {
 	s := shop(t)
 	r := fitted(t, s, "popular")

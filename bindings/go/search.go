@@ -5,7 +5,10 @@ package recsys
 */
 import "C"
 
-import "math"
+import (
+	"context"
+	"math"
+)
 
 // Clause is one condition on a field: Any, All, None or Range make them.
 type Clause struct {
@@ -101,6 +104,9 @@ type SearchOptions struct {
 	Metric      Metric
 	Fingerprint string
 	Filter      *Filter
+	Approximate bool     // by the space's index, where it has one
+	Effort      uint32   // pictures that an approximate search looks at; 0: 64
+	Progress    Progress // of several queries at once, in pictures
 }
 
 // Entry is one place of a list.
@@ -138,32 +144,51 @@ func (l *Lists) List(i int) []Entry {
 	return entries
 }
 
-func (s *Store) search(queries []float32, dim int, items []int64, n, k int, o *SearchOptions) (*Lists, error) {
+// seed and recall: of MeasureRecall.
+func (s *Store) search(queries []float32, dim int, items []int64, n, k int, o *SearchOptions, lists *Lists, seed uint64, recall *C.double) error {
 	if o == nil {
 		o = &SearchOptions{}
 	}
+	f, err := o.Filter.flat()
+	if err != nil {
+		return err
+	}
+	space, err := text(o.Fingerprint)
+	if err != nil {
+		return err
+	}
+	approximate := C.uint32_t(0)
+	if o.Approximate {
+		approximate = 1
+	}
+	run := func(user C.uintptr_t) error {
+		return s.call(func(s *C.recsys_store, e *C.recsys_error) C.recsys_status {
+			return C.bridge_search(s, f32(queries), C.uint32_t(dim), i64(items), C.size_t(n), C.size_t(k), C.uint32_t(o.Metric),
+				chars(space), approximate, C.uint32_t(o.Effort), C.uint64_t(seed), recall, user, f.has, f.flags, u32(f.ops),
+				u32(f.counts), f64(f.limits), C.size_t(len(f.ops)), chars(f.texts), C.size_t(f.nTexts), i64(f.allow),
+				C.size_t(len(f.allow)), i64(f.deny), C.size_t(len(f.deny)), f64(f.nearness[:]), i64(lists.IDs),
+				f64(lists.Scores), u32(lists.Counts), stat(lists.Statuses), e)
+		})
+	}
+	if o.Progress == nil {
+		return run(0)
+	}
+	w := &watch{ctx: context.Background(), progress: o.Progress}
+	if stopped := w.run(func(user C.uintptr_t) { err = run(user) }); stopped != nil {
+		return stopped
+	}
+	return w.result(err)
+}
+
+func (s *Store) lists(queries []float32, dim int, items []int64, n, k int, o *SearchOptions) (*Lists, error) {
 	lists, err := newLists(n, k)
 	if err != nil {
 		return nil, err
 	}
-	f, err := o.Filter.flat()
-	if err != nil {
-		return nil, err
-	}
-	space, err := text(o.Fingerprint)
-	if err != nil {
-		return nil, err
-	}
-	err = s.call(func(s *C.recsys_store, e *C.recsys_error) C.recsys_status {
-		return C.bridge_search(s, f32(queries), C.uint32_t(dim), i64(items), C.size_t(n), C.size_t(k), C.uint32_t(o.Metric),
-			chars(space), f.has, f.flags, u32(f.ops), u32(f.counts), f64(f.limits), C.size_t(len(f.ops)), chars(f.texts),
-			C.size_t(f.nTexts), i64(f.allow), C.size_t(len(f.allow)), i64(f.deny), C.size_t(len(f.deny)), f64(f.nearness[:]),
-			i64(lists.IDs), f64(lists.Scores), u32(lists.Counts), stat(lists.Statuses), e)
-	})
-	return lists, err
+	return lists, s.search(queries, dim, items, n, k, o, lists, 0, nil)
 }
 
-// Search gives the k nearest items of each query (rows of dim floats, one after the other), exactly.
+// Search gives the k nearest items of each query (rows of dim floats, one after the other), exactly unless o says otherwise.
 func (s *Store) Search(queries []float32, dim, k int, o *SearchOptions) (*Lists, error) {
 	if dim <= 0 || len(queries)%dim != 0 {
 		return nil, invalid("Search: %d floats are no rows of %d", len(queries), dim)
@@ -171,10 +196,60 @@ func (s *Store) Search(queries []float32, dim, k int, o *SearchOptions) (*Lists,
 	if len(queries) == 0 {
 		return newLists(0, k)
 	}
-	return s.search(queries, dim, nil, len(queries)/dim, k, o)
+	return s.lists(queries, dim, nil, len(queries)/dim, k, o)
 }
 
 // Similar gives the k items most like each item. Partial where one has no embedding.
 func (s *Store) Similar(items []int64, k int, o *SearchOptions) (*Lists, error) {
-	return s.search(nil, 0, items, len(items), k, o)
+	return s.lists(nil, 0, items, len(items), k, o)
+}
+
+// IndexOptions: nil or zero: cosine, the default space, the usual numbers.
+type IndexOptions struct {
+	Metric      Metric
+	Fingerprint string
+	Links       uint32 // of a picture in each layer; 0: 16
+	Effort      uint32 // pictures that a new one looks at; 0: 100
+	Progress    Progress
+}
+
+// BuildIndex builds the index of a space, which the store then keeps up; approximate searches use it.
+func (s *Store) BuildIndex(ctx context.Context, o *IndexOptions) error {
+	if o == nil {
+		o = &IndexOptions{}
+	}
+	space, err := text(o.Fingerprint)
+	if err != nil {
+		return err
+	}
+	w := &watch{ctx: ctx, progress: o.Progress}
+	if stopped := w.run(func(user C.uintptr_t) {
+		err = s.call(func(s *C.recsys_store, e *C.recsys_error) C.recsys_status {
+			return C.bridge_index(s, C.uint32_t(o.Metric), chars(space), C.uint32_t(o.Links), C.uint32_t(o.Effort), user, e)
+		})
+	}); stopped != nil {
+		return stopped
+	}
+	return w.result(err)
+}
+
+// RemoveIndex removes the index of a space ("": the default one) and its file; NotFound where it has none.
+func (s *Store) RemoveIndex(fingerprint string) error {
+	space, err := text(fingerprint)
+	if err != nil {
+		return err
+	}
+	return s.call(func(s *C.recsys_store, e *C.recsys_error) C.recsys_status {
+		return C.bridge_remove_index(s, chars(space), e)
+	})
+}
+
+// MeasureRecall tells the mean share of the k nearest items that an approximate search with o really finds, over n items (0: 1000) chosen by seed.
+func (s *Store) MeasureRecall(n, k int, seed uint64, o *SearchOptions) (float64, error) {
+	var recall C.double
+	if n < 0 || k < 0 {
+		return 0, invalid("MeasureRecall: %d items, lists of %d", n, k)
+	}
+	err := s.search(nil, 0, nil, n, k, o, &Lists{}, seed, &recall)
+	return float64(recall), err
 }

@@ -4,7 +4,11 @@
 set -eu
 cmake=$1 build=$2 libdir=$3 go=$4
 cd "$(dirname "$0")"
-work=$(mktemp -d)
+# Always the same: the cache keeps what pkg-config has said.
+work=$build/go-test
+[ ! -e "$work" ] || chmod -R u+w "$work"
+rm -rf "$work"
+mkdir "$work"
 trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
 "$cmake" --install "$build" --prefix "$work/prefix" > "$work/log" || { cat "$work/log"; exit 1; }
 # The installed file names the prefix of the build; here it lies elsewhere.

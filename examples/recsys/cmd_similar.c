@@ -16,6 +16,8 @@ static const args_option options[] = {
     {"max-distance", "D", "leave out what is further away (Euclidean)", "--max-distance 12.5"},
     {"metric", "NAME", "cosine (default; larger is more alike) or euclidean (a distance; smaller is more alike)",
      "--metric euclidean"},
+    {"approximate", NULL, "search by the store's index (recsys index), where it has one", "--approximate"},
+    {"effort", "N", "with --approximate: pictures to look at (default 64)", "--effort 200"},
     {0},
 };
 
@@ -122,7 +124,12 @@ static int read_metric(job *j) {
     return args_misuse(j->a, "--metric is cosine or euclidean, not \"%s\"", metric);
   j->search.metric = euclidean ? RECSYS_METRIC_EUCLIDEAN : RECSYS_METRIC_COSINE;
   j->report->measure = euclidean ? "distance" : "similarity";
-  return args_whole(j->a, "k", 1, 1000000, &j->k) ? DONE : MISUSED;
+  uint64_t effort = 0;
+  if (!args_whole(j->a, "k", 1, 1000000, &j->k) || !args_whole(j->a, "effort", 1, 1000000, &effort))
+    return MISUSED;
+  j->search.approximate = args_has(j->a, "approximate");
+  j->search.effort = (uint32_t)effort;
+  return DONE;
 }
 
 static int run(const args *a, recsys_store *store) {

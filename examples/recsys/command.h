@@ -13,6 +13,7 @@ enum { DONE = 0, FAILED = 1, MISUSED = 2 }; /* exit codes */
 int cmd_add(int argc, char **argv);
 int cmd_rate(int argc, char **argv);
 int cmd_similar(int argc, char **argv);
+int cmd_index(int argc, char **argv);
 int cmd_recommend(int argc, char **argv);
 int cmd_evaluate(int argc, char **argv);
 int cmd_tune(int argc, char **argv);

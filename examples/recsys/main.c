@@ -14,6 +14,7 @@ static const struct subcommand {
     {"add", cmd_add, "embed a folder of pictures into a store, with labels from a CSV file"},
     {"rate", cmd_rate, "read ratings from a CSV file into a store"},
     {"similar", cmd_similar, "the items that look most like an item, or like a picture"},
+    {"index", cmd_index, "make approximate search fast for a large store"},
     {"recommend", cmd_recommend, "lists for users, or for a guest's history, with reasons"},
     {"evaluate", cmd_evaluate, "compare rankers on held-out ratings"},
     {"tune", cmd_tune, "search a ranker's parameters on held-out ratings"},

@@ -311,6 +311,10 @@ void recsys__indexes_save(recsys_store *store) {
 static recsys_status open_one(recsys_store *store, const recsys__space *space, recsys_error *error) {
   recsys__index *index = NULL;
   recsys_status status = recsys__index_load(store, space, &index, error);
+  if ((status == RECSYS_EFORMAT || status == RECSYS_EUNSUPPORTED) && !keeps_files(store)) {
+    recsys__log_write(&store->log, RECSYS_LOG_WARNING, "%s; searches are exact", error->message);
+    return RECSYS_OK;
+  }
   if (status == RECSYS_EFORMAT || status == RECSYS_EUNSUPPORTED) {
     recsys__hnsw_shape shape = {RECSYS_METRIC_COSINE, LINKS, BUILD_EFFORT};
     recsys__log_write(&store->log, RECSYS_LOG_WARNING, "%s; it is built anew", error->message);

@@ -324,6 +324,20 @@ class SearchOptions(Structure):
         ("filter", POINTER(Filter)),
         ("progress", PROGRESS),
         ("progress_user", c_void_p),
+        ("approximate", c_uint32),
+        ("effort", c_uint32),
+    ]
+
+
+class IndexOptions(Structure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("metric", c_uint32),
+        ("fingerprint", c_char_p),
+        ("links", c_uint32),
+        ("effort", c_uint32),
+        ("progress", PROGRESS),
+        ("progress_user", c_void_p),
     ]
 
 
@@ -543,6 +557,12 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
             c_void_p, c_void_p, c_size_t, c_size_t, POINTER(SearchOptions), c_void_p, c_void_p, c_void_p,
             c_void_p, POINTER(Error),
         ],
+    ),
+    "recsys_store_build_index": (c_int32, [c_void_p, POINTER(IndexOptions), POINTER(Error)]),
+    "recsys_store_remove_index": (c_int32, [c_void_p, c_char_p, POINTER(Error)]),
+    "recsys_store_measure_recall": (
+        c_int32,
+        [c_void_p, c_uint64, c_uint64, c_uint64, POINTER(SearchOptions), c_void_p, POINTER(Error)],
     ),
     "recsys_store_refresh": (c_int32, [c_void_p, POINTER(Error)]),
     "recsys_store_check": (c_int32, [c_void_p, c_char_p, c_size_t, c_void_p, POINTER(Error)]),

@@ -20,6 +20,12 @@ Progress = Optional[Callable[[str, int, int], Any]]
 _list = list  # Store.list hides it in annotations
 
 
+def _metric(name: str) -> int:
+    if name not in _METRICS:
+        raise ValueError(f'metric is "cosine" or "euclidean", not {name!r}')
+    return _METRICS[name]
+
+
 class Entry(NamedTuple):
     """One place of a list."""
 
@@ -433,12 +439,21 @@ class Store(Handle):
 
     # -- searching
 
-    def _search_options(self, metric: str, fingerprint: Optional[str], filter: Optional[Filter]) -> Any:
-        if metric not in _METRICS:
-            raise ValueError(f'metric is "cosine" or "euclidean", not {metric!r}')
+    def _search_options(
+        self,
+        metric: str,
+        fingerprint: Optional[str],
+        filter: Optional[Filter],
+        approximate: bool,
+        effort: int,
+        watch: Optional[Watch] = None,
+        progress: Progress = None,
+    ) -> Any:
+        callback = watch.progress(progress) if watch else _abi.PROGRESS()
         return options(
-            _abi.SearchOptions, metric=_METRICS[metric], fingerprint=encode(fingerprint), filter=reference(filter)
-        )
+            _abi.SearchOptions, metric=_metric(metric), fingerprint=encode(fingerprint), filter=reference(filter),
+            progress=callback, approximate=int(approximate), effort=effort,
+        )  # fmt: skip
 
     def search(
         self,
@@ -448,17 +463,22 @@ class Store(Handle):
         metric: str = "cosine",
         filter: Optional[Filter] = None,
         fingerprint: Optional[str] = None,
+        approximate: bool = False,
+        effort: int = 0,
+        progress: Progress = None,
     ) -> Lists:
-        """The k nearest items of each row (n x dim, or one row), exactly.
+        """The k nearest items of each row (n x dim, or one row), exactly, or by the space's index.
 
-        Scores are cosine similarities, falling, or Euclidean distances, rising.
+        Scores are cosine similarities, falling, or Euclidean distances, rising. ``effort``: pictures that an
+        approximate search looks at (0: 64). ``progress(phase, done, total)``: of several queries, in pictures.
         """
         rows = np.asarray(queries)
         rows = array(rows[None] if rows.ndim == 1 else rows, np.float32, "queries", (None, None))
-        found, how = Lists(len(rows), k), self._search_options(metric, fingerprint, filter)
-        self._call(
-            "recsys_store_search", address(rows), len(rows), rows.shape[1], k, ctypes.byref(how), address(found.ids),
-            address(found.scores), address(found.counts),
+        found, watch = Lists(len(rows), k), Watch()
+        how = self._search_options(metric, fingerprint, filter, approximate, effort, watch, progress)
+        self._watched(
+            watch, "recsys_store_search", address(rows), len(rows), rows.shape[1], k, ctypes.byref(how),
+            address(found.ids), address(found.scores), address(found.counts),
         )  # fmt: skip
         return found
 
@@ -470,19 +490,63 @@ class Store(Handle):
         metric: str = "cosine",
         filter: Optional[Filter] = None,
         fingerprint: Optional[str] = None,
+        approximate: bool = False,
+        effort: int = 0,
+        progress: Progress = None,
     ) -> Lists:
         """The k items most like each item, which is not in its own list. ``Partial`` where one has no embedding."""
         ids = self._ids(items, "items")
-        found, how = Lists(len(ids), k), self._search_options(metric, fingerprint, filter)
+        found, watch = Lists(len(ids), k), Watch()
+        how = self._search_options(metric, fingerprint, filter, approximate, effort, watch, progress)
         try:
-            self._call(
-                "recsys_store_similar", address(ids), len(ids), k, ctypes.byref(how), address(found.ids),
+            self._watched(
+                watch, "recsys_store_similar", address(ids), len(ids), k, ctypes.byref(how), address(found.ids),
                 address(found.scores), address(found.counts), address(found.statuses),
             )  # fmt: skip
         except errors.Partial as partial:
             partial.statuses, partial.result = found.statuses, found
             raise
         return found
+
+    # -- approximate search
+
+    def build_index(
+        self,
+        *,
+        metric: str = "cosine",
+        fingerprint: Optional[str] = None,
+        links: int = 0,
+        effort: int = 0,
+        progress: Progress = None,
+    ) -> None:
+        """Builds the index of a space, which the store then keeps up; searches with ``approximate=True`` use it."""
+        watch = Watch()
+        how = options(
+            _abi.IndexOptions, metric=_metric(metric), fingerprint=encode(fingerprint), links=links, effort=effort,
+            progress=watch.progress(progress),
+        )  # fmt: skip
+        self._watched(watch, "recsys_store_build_index", ctypes.byref(how))
+
+    def remove_index(self, fingerprint: Optional[str] = None) -> None:
+        """Removes the index of a space and its file."""
+        self._call("recsys_store_remove_index", encode(fingerprint))
+
+    def measure_recall(
+        self,
+        n: int = 0,
+        k: int = 10,
+        *,
+        seed: int = 0,
+        metric: str = "cosine",
+        filter: Optional[Filter] = None,
+        fingerprint: Optional[str] = None,
+        effort: int = 0,
+    ) -> float:
+        """The mean share of the k nearest that an approximate search really finds, over n items (0: 1000)."""
+        recall = ctypes.c_double()
+        how = self._search_options(metric, fingerprint, filter, True, effort)
+        self._call("recsys_store_measure_recall", n, k, seed, ctypes.byref(how), ctypes.byref(recall))
+        return recall.value
 
     # -- upkeep
 

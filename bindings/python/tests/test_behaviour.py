@@ -122,6 +122,31 @@ class Arrays(unittest.TestCase):
         ids = np.arange(1, 9, dtype=np.int16)[::-2]
         np.testing.assert_array_equal(store.embeddings(ids), store.embeddings(ids.tolist()))
 
+    def test_index(self):
+        rng = np.random.default_rng(3)
+        rows = rng.normal(size=(3000, 64)).astype(np.float32)
+        store, seen = recsys.Store(":memory:"), []
+        store.put_embeddings(np.arange(3000), rows, fingerprint="test")
+        with self.assertRaises(recsys.errors.NotFound):
+            store.measure_recall()
+        store.build_index(progress=lambda phase, done, total: seen.append((phase, done, total)) and None)
+        self.assertEqual(seen[-1], ("index", 3000, 3000))
+        recall = store.measure_recall(200, 5, effort=20)
+        self.assertTrue(0.2 < recall < 1, recall)
+        self.assertGreater(store.measure_recall(200, 5, effort=90), recall)
+        exact, near = store.search(rows[:50], 5), store.search(rows[:50], 5, approximate=True, effort=20)
+        share = np.mean([len(set(a) & set(b)) / 5 for a, b in zip(exact.ids.tolist(), near.ids.tolist())])
+        self.assertTrue(0.2 < share < 1, share)
+        np.testing.assert_array_equal(near.scores[:, 0][near.ids[:, 0] == exact.ids[:, 0]],
+                                      exact.scores[:, 0][near.ids[:, 0] == exact.ids[:, 0]])
+        with self.assertRaises(ValueError):
+            store.build_index(metric="manhattan")
+        with self.assertRaises(ZeroDivisionError):
+            store.similar(np.arange(3000), 5, progress=lambda *_: 1 / 0)
+        store.remove_index()
+        self.assertIsNone(store.describe()["spaces"][0]["index"])
+        store.close()
+
     def test_frames_and_matrices(self):
         dense = np.random.default_rng(3).integers(0, 6, (9, 7)) * (np.arange(7) > 1)
         plain = recsys.Store()
