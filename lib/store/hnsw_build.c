@@ -61,17 +61,17 @@ static void link_node(void *context, size_t part) {
   }
   recsys__hnsw_point from = recsys__hnsw_point_of(g, node, w->query);
   unsigned top = g->nodes[g->entry].level, own = g->nodes[node].level;
-  recsys__spot start = recsys__walk_down(g, w, &from, own < top ? own : top);
-  for (int level = (int)(own < top ? own : top); level >= 0; level--) {
-    if (!recsys__walk_layer(g, w, &from, (unsigned)level, start, g->shape.effort)) {
-      b->failed = true;
+  bool good = recsys__walk_begin(g, w, &from, own < top ? own : top);
+  for (int level = (int)(own < top ? own : top); good && level >= 0; level--) {
+    good = recsys__walk_layer(g, w, &from, (unsigned)level, g->shape.effort);
+    if (!good)
       break;
-    }
     uint32_t *list = recsys__hnsw_list(g, node, (unsigned)level);
     float *distances = (float *)(void *)(w->sums + 2 * (size_t)g->shape.links + 4);
     list[0] = (uint32_t)choose(g, w, w->spots, w->count, g->shape.links, list + 1, w->sums, distances);
-    start = w->spots[0];
   }
+  if (!good)
+    b->failed = true;
   recsys__walk_give(g, w);
 }
 

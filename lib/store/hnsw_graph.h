@@ -73,12 +73,12 @@ void recsys__hnsw_distances(const recsys__hnsw *g, const recsys__hnsw_point *fro
 
 recsys__walk *recsys__walk_take(const recsys__hnsw *g); /* NULL: out of memory */
 void recsys__walk_give(const recsys__hnsw *g, recsys__walk *walk);
-/* From the highest layer down to `level`, one step at a time: the nearest node found there. */
-recsys__spot recsys__walk_down(const recsys__hnsw *g, recsys__walk *w, const recsys__hnsw_point *from, unsigned level);
-/* The up to `effort` nearest nodes that are found in a layer from `start` on, in w->spots. false: out of memory. */
+/* Puts nodes by which a layer may be entered into w->spots: near ones of the layer above. false: out of memory. */
+bool recsys__walk_begin(const recsys__hnsw *g, recsys__walk *w, const recsys__hnsw_point *from, unsigned level);
+/* The up to `effort` nearest nodes that are found in a layer from those in w->spots on, in w->spots. false: out of
+ * memory. */
 bool recsys__walk_layer(const recsys__hnsw *g, recsys__walk *w, const recsys__hnsw_point *from, unsigned level,
-                        recsys__spot start, size_t effort);
-
+                        size_t effort);
 /* Room for so many nodes; one more node without links (there is room). false: out of memory. */
 bool recsys__hnsw_reserve(recsys__hnsw *g, size_t room);
 bool recsys__hnsw_append(recsys__hnsw *g, const recsys__rows *rows, size_t number, unsigned level);

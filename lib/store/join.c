@@ -27,9 +27,11 @@
 #include "store/kernels.h"
 
 enum {
-  BLOCK_BYTES = 1 << 18, /* of the queries' codes, which stay in the second-level cache */
-  BLOCK_PANELS = 10,     /* panels of rows in a task */
-  STRIPES = 256          /* locks of lists */
+  BLOCK_BYTES = 1 << 18,  /* of the queries' codes, which stay in the second-level cache */
+  BLOCK_PANELS = 10,      /* panels of rows in a task */
+  STRIPES = 256,          /* locks of lists */
+  MOST_FETCHED = 1 << 10, /* floats of a row */
+  PENDING = 32            /* pairs whose rows are fetched while others are scored */
 };
 
 #define EUCLIDEAN_SHARE (1 - 1e-5)
@@ -50,6 +52,10 @@ typedef struct bench {
   atomic_flag taken;
   recsys__panel panel;
   recsys__panel_query *facts;
+  struct {
+    size_t query, row;
+  } pending[PENDING];
+  size_t pending_count;
 } bench;
 
 typedef struct join {
@@ -154,6 +160,31 @@ static void score(join *j, size_t query, size_t row) {
     add(j, other, worth, a.chunk->items[a.slot]);
 }
 
+static void fetch_row(const recsys__rows *rows, size_t row) {
+  place p = place_of(rows, row);
+  const float *values = recsys__chunk_row(rows, p.chunk, p.slot);
+  __builtin_prefetch(&p.chunk->norms[p.slot]);
+  __builtin_prefetch(&p.chunk->items[p.slot]);
+  for (size_t i = 0; i < rows->float_stride && i < MOST_FETCHED; i += 16)
+    __builtin_prefetch(values + i);
+}
+
+static void score_pending(join *j, bench *b) {
+  for (size_t i = 0; i < b->pending_count; i++)
+    score(j, b->pending[i].query, b->pending[i].row);
+  b->pending_count = 0;
+}
+
+/* Scored later: the pair's rows lie far apart in memory. */
+static void put_off(join *j, bench *b, size_t query, size_t row) {
+  fetch_row(j->queries.rows, query);
+  fetch_row(j->rows, row);
+  b->pending[b->pending_count].query = query;
+  b->pending[b->pending_count++].row = row;
+  if (b->pending_count == PENDING)
+    score_pending(j, b);
+}
+
 /* -- a task: the queries in hand and some rows */
 
 static void load_panel(const join *j, recsys__panel *panel, size_t first, size_t n) {
@@ -182,7 +213,7 @@ static void meet_panel(join *j, bench *b, size_t first, size_t n) {
     j->kernels->meet(hits, &b->panel, j->codes + q * j->rows->code_stride, j->rows->code_stride, b->facts + q);
     for (size_t i = 0; i < count; i++)
       for (uint64_t left = hits[i] & present; left; left &= left - 1)
-        score(j, j->first + q + i, first + (size_t)__builtin_ctzll(left));
+        put_off(j, b, j->first + q + i, first + (size_t)__builtin_ctzll(left));
   }
 }
 
@@ -206,6 +237,7 @@ static void meet_rows(void *context, size_t part) {
     meet_panel(j, b, first, n);
     first += n;
   }
+  score_pending(j, b);
   atomic_flag_clear_explicit(&b->taken, memory_order_release);
 }
 
