@@ -675,7 +675,7 @@ typedef struct recsys_index_options {
   const char *fingerprint;     /**< the space; NULL: the default one */
   uint32_t links;              /**< of a picture in each layer, twice as many in the lowest: 2..128; 0: 16 */
   uint32_t effort;             /**< pictures that a new one looks at, at most 10000; 0: 100 */
-  recsys_progress_fn progress; /**< phase "index", in pictures; may cancel */
+  recsys_progress_fn progress; /**< phase "index", in pictures; may cancel; must not call into this store */
   void *progress_user;
 } recsys_index_options;
 

@@ -19,7 +19,7 @@ recsys__hnsw *recsys__hnsw_new(const recsys__rows *rows, const recsys__hnsw_shap
   g->shape = *shape;
   g->kernels = recsys__kernels_now();
   g->stride = rows->code_stride;
-  recsys__lock_init(&g->latch);
+  pthread_mutex_init(&g->latch, NULL);
   return g;
 }
 
@@ -47,8 +47,12 @@ void recsys__hnsw_free(recsys__hnsw *g) {
   recsys__free(g->near);
   recsys__free(g->nodes);
   recsys__free(g->codes);
-  recsys__lock_destroy(&g->latch);
+  pthread_mutex_destroy(&g->latch);
   recsys__free(g);
+}
+
+void recsys__hnsw_after_fork(recsys__hnsw *g) {
+  pthread_mutex_init(&g->latch, NULL);
 }
 
 size_t recsys__hnsw_count(const recsys__hnsw *g) {
@@ -117,11 +121,11 @@ static bool walk_grow(const recsys__hnsw *g, recsys__walk *w) {
 
 recsys__walk *recsys__walk_take(const recsys__hnsw *g) {
   recsys__hnsw *own = (recsys__hnsw *)(uintptr_t)g; /* the walks at rest are not part of what a reader sees */
-  recsys__lock_take(&own->latch);
+  pthread_mutex_lock(&own->latch);
   recsys__walk *w = own->walks;
   if (w)
     own->walks = w->next;
-  recsys__lock_give(&own->latch);
+  pthread_mutex_unlock(&own->latch);
   if (!w)
     w = recsys__calloc(1, sizeof *w);
   if (w && !walk_grow(g, w)) {
@@ -133,10 +137,10 @@ recsys__walk *recsys__walk_take(const recsys__hnsw *g) {
 
 void recsys__walk_give(const recsys__hnsw *g, recsys__walk *w) {
   recsys__hnsw *own = (recsys__hnsw *)(uintptr_t)g;
-  recsys__lock_take(&own->latch);
+  pthread_mutex_lock(&own->latch);
   w->next = own->walks;
   own->walks = w;
-  recsys__lock_give(&own->latch);
+  pthread_mutex_unlock(&own->latch);
 }
 
 static void next_number(recsys__walk *w) {

@@ -26,11 +26,14 @@ typedef struct recsys__hnsw_shape {
 recsys__hnsw *recsys__hnsw_new(const recsys__rows *rows, const recsys__hnsw_shape *shape);
 void recsys__hnsw_free(recsys__hnsw *graph); /* NULL allowed */
 
+/* In a forked child, before anything else: another thread of the parent may have been searching. */
+void recsys__hnsw_after_fork(recsys__hnsw *graph);
+
 /* Adds rows by their numbers: node count, count + 1, ... in this order. RECSYS_ENOMEM, RECSYS_ELIMIT (2^31 nodes),
  * RECSYS_ECANCELLED (progress: phase "index", in rows): whole batches may be in. */
 recsys_status recsys__hnsw_add(recsys__hnsw *graph, const recsys__rows *rows, const size_t *numbers, size_t n,
                                uint32_t threads, recsys_progress_fn progress, void *user, recsys_error *error);
-/* The node stays as a way to others, but nothing new links to it. */
+/* The node stays as a way to others; new links lead to it only where there are few others. */
 void recsys__hnsw_kill(recsys__hnsw *graph, uint32_t node);
 
 size_t recsys__hnsw_count(const recsys__hnsw *graph); /* nodes, with the dead ones */

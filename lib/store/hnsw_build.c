@@ -30,11 +30,10 @@ typedef struct batch {
 
 /* Keeps those of the spots (nearest first) that are nearer to the point than to any kept before: links then lead in all
  * directions (Malkov and Yashunin, algorithm 4). `kept` has room for `most`; returns how many. */
-static size_t choose(const recsys__hnsw *g, recsys__walk *w, const recsys__spot *spots, size_t n, size_t most,
-                     uint32_t *kept, int32_t *sums, float *distances) {
-  size_t count = 0;
+static size_t choose_more(const recsys__hnsw *g, recsys__walk *w, const recsys__spot *spots, size_t n, bool dead,
+                          size_t most, uint32_t *kept, size_t count, int32_t *sums, float *distances) {
   for (size_t i = 0; i < n && count < most; i++) {
-    if (g->nodes[spots[i].node].dead)
+    if (g->nodes[spots[i].node].dead != dead)
       continue;
     bool good = true;
     if (count > 0) {
@@ -47,6 +46,13 @@ static size_t choose(const recsys__hnsw *g, recsys__walk *w, const recsys__spot 
       kept[count++] = spots[i].node;
   }
   return count;
+}
+
+/* Living nodes first; dead ones only where few others are near, so that what they led to stays within reach. */
+static size_t choose(const recsys__hnsw *g, recsys__walk *w, const recsys__spot *spots, size_t n, size_t most,
+                     uint32_t *kept, int32_t *sums, float *distances) {
+  size_t count = choose_more(g, w, spots, n, false, most, kept, 0, sums, distances);
+  return g->dead ? choose_more(g, w, spots, n, true, most / 2, kept, count, sums, distances) : count;
 }
 
 /* The links of a new node in its own layers, as the graph is without its batch. */

@@ -2,7 +2,8 @@
 #ifndef RECSYS_STORE_HNSW_GRAPH_H
 #define RECSYS_STORE_HNSW_GRAPH_H
 
-#include "base/lock.h"
+#include <pthread.h>
+
 #include "store/chunks.h"
 #include "store/hnsw.h"
 #include "store/kernels.h"
@@ -44,7 +45,8 @@ struct recsys__hnsw {
   uint32_t *near;   /* the lowest layer: for each node how many links, then 2 x links of them */
   uint32_t **above; /* the layers 1..level: links + 1 numbers each; NULL: none */
   uint32_t entry;   /* a node of the highest layer */
-  recsys__lock latch;
+  /* Not a recsys__lock: graphs are made and freed under store->write, which a fork waits for. */
+  pthread_mutex_t latch;
   recsys__walk *walks; /* those that nobody uses */
 };
 

@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <math.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/options.h"
@@ -55,6 +56,7 @@ static void after_fork(void *context) {
     atomic_store(&index->broken, true);
   atomic_store(&index->gate, 0);
   atomic_store(&index->wanted, false);
+  recsys__hnsw_after_fork(index->graph);
 }
 
 static bool enter(recsys__index *index) {
@@ -89,17 +91,31 @@ static void open_gate(recsys__index *index) {
 
 /* -- following the rows */
 
+typedef struct gone_row {
+  int64_t item, picture;
+  size_t row;
+  uint32_t node; /* UINT32_MAX: it stays, as the node of another row */
+} gone_row;
+
 typedef struct change {
   size_t *added; /* row numbers */
   size_t count, room;
+  gone_row *gone;
+  size_t gone_count, gone_room;
 } change;
 
-static bool same_row(const recsys__rows *a, const recsys__rows *b, size_t row) {
-  const recsys__chunk *x = recsys__chunk_of(a, row), *y = recsys__chunk_of(b, row);
-  size_t slot = row % a->chunk_rows;
-  return x == y ||
-         (x->items[slot] == y->items[slot] && x->pictures[slot] == y->pictures[slot] &&
-          !memcmp(recsys__chunk_row(a, x, slot), recsys__chunk_row(b, y, slot), a->float_stride * sizeof(float)));
+static void change_free(change *c) {
+  recsys__free(c->added);
+  recsys__free(c->gone);
+}
+
+static bool same_row(const recsys__rows *a, size_t i, const recsys__rows *b, size_t j) {
+  const recsys__chunk *x = recsys__chunk_of(a, i), *y = recsys__chunk_of(b, j);
+  size_t s = i % a->chunk_rows, t = j % b->chunk_rows;
+  if (x == y && s == t)
+    return true;
+  return x->items[s] == y->items[t] && x->pictures[s] == y->pictures[t] &&
+         !memcmp(recsys__chunk_row(a, x, s), recsys__chunk_row(b, y, t), a->float_stride * sizeof(float));
 }
 
 static bool note(change *c, size_t row) {
@@ -111,27 +127,69 @@ static bool note(change *c, size_t row) {
   return good;
 }
 
-/* Kills the nodes of rows that are gone or changed, and notes the rows that have none. Chunks that both share are the
- * same as far as both count. */
-static bool compare(recsys__index *index, const recsys__rows *rows, change *c) {
+static bool note_gone(change *c, const recsys__index *index, size_t row) {
+  const recsys__chunk *chunk = recsys__chunk_of(index->rows, row);
+  size_t slot = row % index->rows->chunk_rows;
+  void *gone = c->gone;
+  bool good = recsys__grow(&gone, &c->gone_room, c->gone_count + 1, sizeof *c->gone);
+  c->gone = gone;
+  if (good)
+    c->gone[c->gone_count++] = (gone_row){chunk->items[slot], chunk->pictures[slot], row, index->node_of[row]};
+  return good;
+}
+
+/* Notes the row numbers that hold something else than before. Chunks that both share are the same as far as both count.
+ */
+static bool compare(const recsys__index *index, const recsys__rows *rows, change *c) {
   const recsys__rows *old = index->rows;
-  size_t most = old->count > rows->count ? old->count : rows->count, each = rows->chunk_rows;
+  size_t both = old->count < rows->count ? old->count : rows->count, each = rows->chunk_rows;
+  size_t most = old->count > rows->count ? old->count : rows->count;
   for (size_t row = 0; row < most; row++) {
-    size_t chunk = row / each, both = old->count < rows->count ? old->count : rows->count;
+    size_t chunk = row / each;
     if (row % each == 0 && (chunk + 1) * each <= both && old->chunks[chunk] == rows->chunks[chunk]) {
       row += each - 1;
       continue;
     }
-    if (row < both && same_row(old, rows, row))
+    if (row < both && same_row(old, row, rows, row))
       continue;
-    if (row < old->count) {
-      recsys__hnsw_kill(index->graph, index->node_of[row]);
-      index->row_of[index->node_of[row]] = SIZE_MAX;
-    }
-    if (row < rows->count && !note(c, row))
+    if ((row < old->count && !note_gone(c, index, row)) || (row < rows->count && !note(c, row)))
       return false;
   }
   return true;
+}
+
+static int by_picture(const void *a, const void *b) {
+  const gone_row *x = a, *y = b;
+  if (x->item != y->item)
+    return x->item < y->item ? -1 : 1;
+  return x->picture < y->picture ? -1 : x->picture > y->picture;
+}
+
+/* Rows that only have another number now (a removal moves the last row into the hole) keep their nodes; the nodes of
+ * what is really gone die. There is room. */
+static void settle(recsys__index *index, const recsys__rows *rows, change *c) {
+  size_t left = 0;
+  if (c->gone_count)
+    qsort(c->gone, c->gone_count, sizeof *c->gone, by_picture);
+  for (size_t i = 0; i < c->count; i++) {
+    size_t row = c->added[i];
+    const recsys__chunk *chunk = recsys__chunk_of(rows, row);
+    gone_row key = {chunk->items[row % rows->chunk_rows], chunk->pictures[row % rows->chunk_rows], 0, 0};
+    gone_row *was = c->gone_count ? bsearch(&key, c->gone, c->gone_count, sizeof key, by_picture) : NULL;
+    if (was && was->node != UINT32_MAX && same_row(index->rows, was->row, rows, row)) {
+      index->node_of[row] = was->node;
+      index->row_of[was->node] = row;
+      was->node = UINT32_MAX;
+    } else {
+      c->added[left++] = row;
+    }
+  }
+  c->count = left;
+  for (size_t i = 0; i < c->gone_count; i++)
+    if (c->gone[i].node != UINT32_MAX) {
+      recsys__hnsw_kill(index->graph, c->gone[i].node);
+      index->row_of[c->gone[i].node] = SIZE_MAX;
+    }
 }
 
 /* Rows in the order of a store often lie beside others like them; a graph wants them mixed. */
@@ -175,15 +233,37 @@ static recsys_status add_rows(recsys__index *index, recsys__rows *rows, change *
   return RECSYS_OK;
 }
 
+/* A graph of the same shape without nodes, and every row as one to be added. */
+static bool start_anew(recsys__index *index, const recsys__rows *rows, change *c) {
+  recsys__hnsw *empty = recsys__hnsw_new(rows, recsys__hnsw_shape_of(index->graph));
+  c->count = 0;
+  for (size_t row = 0; empty && row < rows->count; row++)
+    if (!note(c, row)) {
+      recsys__hnsw_free(empty);
+      return false;
+    }
+  if (!empty)
+    return false;
+  recsys__hnsw_free(index->graph);
+  index->graph = empty;
+  return true;
+}
+
 recsys_status recsys__index_update(recsys__index *index, recsys__rows *rows, uint32_t threads,
                                    recsys_progress_fn progress, void *user, recsys_error *error) {
   change c = {0};
   if (rows == index->rows)
     return RECSYS_OK;
-  recsys_status status = compare(index, rows, &c) ? RECSYS_OK : recsys__no_memory(error, "the index");
-  if (!status)
-    status = add_rows(index, rows, &c, threads, progress, user, error);
-  recsys__free(c.added);
+  size_t nodes = recsys__hnsw_count(index->graph);
+  bool good = compare(index, rows, &c) && make_room(index, nodes + c.count, rows->count);
+  if (good)
+    settle(index, rows, &c);
+  /* Each row is built anew at most twice for every one that goes. */
+  if (good && recsys__hnsw_dead(index->graph) > rows->count / 2)
+    good = start_anew(index, rows, &c);
+  recsys_status status =
+      good ? add_rows(index, rows, &c, threads, progress, user, error) : recsys__no_memory(error, "the index");
+  change_free(&c);
   index->unsaved = true;
   return status;
 }
@@ -206,7 +286,7 @@ recsys_status recsys__index_adopt(recsys__index *index, recsys__rows *rows, cons
   index->unsaved = c.count > 0 || node < n;
   recsys_status status =
       good ? add_rows(index, rows, &c, threads, progress, user, error) : recsys__no_memory(error, "the index");
-  recsys__free(c.added);
+  change_free(&c);
   return status;
 }
 
@@ -262,6 +342,11 @@ static const recsys__space *space_of(const recsys__view *view, int64_t id) {
   return NULL;
 }
 
+static bool keeps_files(const recsys_store *store) {
+  return strcmp(store->location, ":memory:") != 0 &&
+         !(store->options.flags & (RECSYS_STORE_READ_ONLY | RECSYS_STORE_IMMUTABLE));
+}
+
 static void follow(recsys_store *store, recsys__index *index, const recsys__space *space) {
   recsys_error error;
   if (space->rows == index->rows || atomic_load(&index->broken))
@@ -271,9 +356,11 @@ static void follow(recsys_store *store, recsys__index *index, const recsys__spac
   if (status)
     atomic_store(&index->broken, true);
   open_gate(index);
-  if (status)
-    recsys__log_write(&store->log, RECSYS_LOG_WARNING, "the index of space '%.60s' is lost: %s", space->fingerprint,
-                      error.message);
+  if (!status)
+    return;
+  recsys__log_write(&store->log, RECSYS_LOG_WARNING, "the index of space '%.60s' is lost: %s", space->fingerprint,
+                    error.message);
+  drop(store->core, index->space);
 }
 
 void recsys__indexes_follow(recsys_store *store) {
@@ -281,19 +368,15 @@ void recsys__indexes_follow(recsys_store *store) {
   for (recsys__index *index = store->core->indexes, *next; index; index = next) {
     const recsys__space *space = space_of(view, index->space);
     next = index->next;
-    if (space) {
+    if (space && space->dim == index->rows->dim) {
       follow(store, index, space);
       continue;
     }
-    recsys__index_unlink(store, index->space);
+    if (keeps_files(store))
+      recsys__index_unlink(store, index->space);
     drop(store->core, index->space);
   }
   recsys__view_release(view);
-}
-
-static bool keeps_files(const recsys_store *store) {
-  return strcmp(store->location, ":memory:") != 0 &&
-         !(store->options.flags & (RECSYS_STORE_READ_ONLY | RECSYS_STORE_IMMUTABLE));
 }
 
 void recsys__indexes_save(recsys_store *store) {
@@ -311,11 +394,12 @@ void recsys__indexes_save(recsys_store *store) {
 static recsys_status open_one(recsys_store *store, const recsys__space *space, recsys_error *error) {
   recsys__index *index = NULL;
   recsys_status status = recsys__index_load(store, space, &index, error);
-  if ((status == RECSYS_EFORMAT || status == RECSYS_EUNSUPPORTED) && !keeps_files(store)) {
+  bool useless = status && status != RECSYS_ENOMEM && status != RECSYS_ECANCELLED;
+  if (useless && !keeps_files(store)) {
     recsys__log_write(&store->log, RECSYS_LOG_WARNING, "%s; searches are exact", error->message);
     return RECSYS_OK;
   }
-  if (status == RECSYS_EFORMAT || status == RECSYS_EUNSUPPORTED) {
+  if (useless) {
     recsys__hnsw_shape shape = {RECSYS_METRIC_COSINE, LINKS, BUILD_EFFORT};
     recsys__log_write(&store->log, RECSYS_LOG_WARNING, "%s; it is built anew", error->message);
     index = recsys__index_new(space->id, space->rows, &shape);

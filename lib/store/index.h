@@ -37,7 +37,8 @@ recsys__index *recsys__index_of(recsys__store_core *core, int64_t space);
 
 /* -- index_file.c */
 recsys_status recsys__index_save(recsys_store *store, const recsys__index *index, recsys_error *error);
-/* *index NULL and RECSYS_OK: there is no file. RECSYS_EFORMAT: it is not this space's, or damaged. */
+/* *index NULL and RECSYS_OK: there is no file. RECSYS_ENOMEM, RECSYS_ECANCELLED; anything else: the file is of no use.
+ */
 recsys_status recsys__index_load(recsys_store *store, const recsys__space *space, recsys__index **index,
                                  recsys_error *error);
 void recsys__index_unlink(recsys_store *store, int64_t space);

@@ -68,9 +68,19 @@ static void fill_columns(const recsys__index *index, columns *c) {
   }
 }
 
-static void digest_of(const recsys__tensor *tensors, char hex[65]) {
+/* Numbers of the metadata, and the space's fingerprint. */
+typedef struct facts {
+  recsys__hnsw_shape shape;
+  uint32_t removed; /* rows that were in the graph and are gone */
+  const char *fingerprint;
+} facts;
+
+static void digest_of(const facts *f, const recsys__tensor *tensors, char hex[65]) {
   recsys__sha256 sha;
+  uint32_t numbers[4] = {f->shape.metric, f->shape.links, f->shape.effort, f->removed};
   recsys__sha256_init(&sha);
+  recsys__sha256_update(&sha, numbers, sizeof numbers);
+  recsys__sha256_update(&sha, f->fingerprint, strlen(f->fingerprint));
   for (size_t i = 0; i < TENSORS; i++) {
     recsys__sha256_update(&sha, tensors[i].shape, sizeof *tensors[i].shape);
     recsys__sha256_update(&sha, tensors[i].data, (size_t)tensors[i].bytes);
@@ -80,7 +90,7 @@ static void digest_of(const recsys__tensor *tensors, char hex[65]) {
 
 static recsys_status write_file(const char *path, const char *fingerprint, const recsys__index *index,
                                 const recsys__hnsw_links *links, const columns *c, recsys_error *error) {
-  const recsys__hnsw_shape *shape = recsys__hnsw_shape_of(index->graph);
+  facts f = {*recsys__hnsw_shape_of(index->graph), (uint32_t)recsys__hnsw_dead(index->graph), fingerprint};
   recsys__tensor tensors[TENSORS] = {
       {names[0], RECSYS__I64, 1, {links->nodes}, c->items, links->nodes * 8},
       {names[1], RECSYS__I64, 1, {links->nodes}, c->pictures, links->nodes * 8},
@@ -89,13 +99,15 @@ static recsys_status write_file(const char *path, const char *fingerprint, const
       {names[4], RECSYS__I32, 1, {links->lists}, links->counts, links->lists * 4},
       {names[5], RECSYS__I32, 1, {links->total}, links->links, links->total * 4},
   };
-  char hex[65], number[3][16];
-  digest_of(tensors, hex);
-  snprintf(number[0], sizeof number[0], "%u", shape->metric);
-  snprintf(number[1], sizeof number[1], "%u", shape->links);
-  snprintf(number[2], sizeof number[2], "%u", shape->effort);
+  char hex[65], number[4][16];
+  digest_of(&f, tensors, hex);
+  snprintf(number[0], sizeof number[0], "%u", f.shape.metric);
+  snprintf(number[1], sizeof number[1], "%u", f.shape.links);
+  snprintf(number[2], sizeof number[2], "%u", f.shape.effort);
+  snprintf(number[3], sizeof number[3], "%u", f.removed);
   struct recsys__metadata metadata[] = {{"format", FORMAT},   {"fingerprint", fingerprint}, {"metric", number[0]},
-                                        {"links", number[1]}, {"effort", number[2]},        {"digest", hex}};
+                                        {"links", number[1]}, {"effort", number[2]},        {"removed", number[3]},
+                                        {"digest", hex}};
   return recsys__tensors_write(path, tensors, TENSORS, metadata, sizeof metadata / sizeof *metadata, error);
 }
 
@@ -160,17 +172,18 @@ static bool tensors_of(const recsys__tensors *file, recsys__tensor out[TENSORS])
 }
 
 static recsys_status check_file(const recsys__tensors *file, const char *path, const char *fingerprint,
-                                recsys__tensor tensors[TENSORS], recsys__hnsw_shape *shape, recsys_error *error) {
+                                recsys__tensor tensors[TENSORS], facts *f, recsys_error *error) {
   const char *format = recsys__tensors_metadata(file, "format");
   const char *of = recsys__tensors_metadata(file, "fingerprint"), *digest = recsys__tensors_metadata(file, "digest");
   char hex[65];
   if (!format || strcmp(format, FORMAT) != 0 || !of || !digest || !tensors_of(file, tensors) ||
-      !number_of(file, "metric", 0, 1, &shape->metric) || !number_of(file, "links", 2, 128, &shape->links) ||
-      !number_of(file, "effort", 1, 10000, &shape->effort))
+      !number_of(file, "metric", 0, 1, &f->shape.metric) || !number_of(file, "links", 2, 128, &f->shape.links) ||
+      !number_of(file, "effort", 1, 10000, &f->shape.effort) || !number_of(file, "removed", 0, INT32_MAX, &f->removed))
     return damaged(path, "is none of this library's", error);
   if (strcmp(of, fingerprint) != 0)
     return damaged(path, "belongs to another space", error);
-  digest_of(tensors, hex);
+  f->fingerprint = fingerprint;
+  digest_of(f, tensors, hex);
   return strcmp(hex, digest) != 0 ? damaged(path, "is damaged", error) : RECSYS_OK;
 }
 
@@ -230,24 +243,25 @@ recsys_status recsys__index_load(recsys_store *store, const recsys__space *space
   recsys__string path = {0};
   recsys__tensors file = {0};
   recsys__tensor tensors[TENSORS];
-  recsys__hnsw_shape shape;
+  facts f;
   *index = NULL;
   if (!path_of(store, space->id, &path))
     return recsys__no_memory(error, "the index's name");
-  if (access(path.data, F_OK)) {
+  recsys_status status = recsys__tensors_read(&file, path.data, error);
+  if (status == RECSYS_ENOTFOUND) {
     recsys__string_free(&path);
     return RECSYS_OK;
   }
-  recsys_status status = recsys__tensors_read(&file, path.data, error);
   if (!status)
-    status = check_file(&file, path.data, space->fingerprint, tensors, &shape, error);
+    status = check_file(&file, path.data, space->fingerprint, tensors, &f, error);
   size_t n = status ? 0 : (size_t)tensors[0].shape[0], *numbers = recsys__alloc(n, sizeof *numbers), found = 0;
-  if (!status && (!numbers || !(*index = recsys__index_new(space->id, space->rows, &shape))))
+  if (!status && (!numbers || !(*index = recsys__index_new(space->id, space->rows, &f.shape))))
     status = recsys__no_memory(error, "the index");
   if (!status)
     found = find_rows(space->rows, tensors, numbers);
-  /* With many gone the links that are left would lead too few ways. */
-  if (!status && found >= n - n / 5)
+  /* With many gone, before it was saved or since, the links that are left lead too few ways. */
+  size_t all = status ? 0 : n + f.removed;
+  if (!status && found >= all - all / 5)
     status = restore(store, *index, space, tensors, numbers, error);
   if (status) {
     recsys__ref_release(*index);

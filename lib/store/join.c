@@ -12,8 +12,8 @@
  * a dozen roundings of numbers that are at most 4: RECSYS__PANEL_SLACK covers them. For the cosine, gain is 1 and base
  * 0, and the floor is the k-th best cosine so far. For the Euclidean distance, -|x - y|^2 = 2 |x| |y| u v - |x|^2 -
  * |y|^2 with gain sqrt(2) |x| and base |x|^2 (1 - 1e-5), whose last factor covers all roundings, each of which is below
- * 2^-23 of |x|^2 + |y|^2; its floor is the k-th least squared distance, negated. A value that is not a number (lengths
- * whose squares no float holds) is not below any floor.
+ * 2^-23 of |x|^2 + |y|^2; its floor is the k-th least squared distance, negated. Rows whose length a float does not
+ * hold well when squared have a base that is not a number: such a value is not below any floor.
  */
 #include <math.h>
 #include <stdatomic.h>
@@ -83,7 +83,9 @@ static float gain_of(const join *j, double norm) {
 }
 
 static float base_of(const join *j, double norm) {
-  return j->options->metric == RECSYS_METRIC_EUCLIDEAN ? recsys__float_below(norm * norm * EUCLIDEAN_SHARE) : 0;
+  if (j->options->metric != RECSYS_METRIC_EUCLIDEAN)
+    return 0;
+  return norm > 1e-15 && norm < 1e18 ? recsys__float_below(norm * norm * EUCLIDEAN_SHARE) : NAN;
 }
 
 static float floor_of(const join *j, double worth) {

@@ -175,6 +175,7 @@ typedef struct guess {
   const int64_t *items;
   size_t k;
   uint32_t threads; /* for what must be exact after all */
+  size_t first;     /* list in hand */
   int64_t *ids;
   double *scores;
   uint32_t *counts;
@@ -223,9 +224,10 @@ static recsys_status guess_item(const guess *g, size_t list, recsys_error *error
   return status;
 }
 
-static void guess_one(void *context, size_t list) {
+static void guess_one(void *context, size_t part) {
   guess *g = context;
   recsys_error error;
+  size_t list = g->first + part;
   if (atomic_load_explicit(&g->status, memory_order_relaxed))
     return;
   recsys_status status =
@@ -234,20 +236,28 @@ static void guess_one(void *context, size_t list) {
     atomic_store(&g->status, status);
 }
 
-/* Lists 0..n-1. One alone keeps all threads for what the index cannot tell. */
+/* Lists 0..n-1, some at a time. One alone keeps all threads for what the index cannot tell. */
 static recsys_status guess_all(guess *g, size_t n, recsys_error *error) {
-  if (n == 1)
-    guess_one(g, 0);
-  else
-    recsys__parallel(g->threads, n, guess_one, g);
-  recsys_status status = atomic_load(&g->status);
-  return status ? recsys__no_memory(error, "a search") : RECSYS_OK;
+  enum { AT_A_TIME = 1024 };
+  const recsys_search_options *o = &g->s->options;
+  for (g->first = 0; g->first < n; g->first += AT_A_TIME) {
+    size_t some = n - g->first < AT_A_TIME ? n - g->first : AT_A_TIME;
+    if (n > 1 && o->progress && o->progress(o->progress_user, "search", g->first, n))
+      return recsys__fail(error, RECSYS_ECANCELLED, 0, "the search was cancelled after %zu of %zu lists", g->first, n);
+    if (some == 1)
+      guess_one(g, 0);
+    else
+      recsys__parallel(g->threads, some, guess_one, g);
+  }
+  if (n > 1 && o->progress)
+    (void)o->progress(o->progress_user, "search", n, n);
+  return atomic_load(&g->status) ? recsys__no_memory(error, "a search") : RECSYS_OK;
 }
 
 static recsys_status search_guess(const search *s, uint32_t threads, const float *queries, size_t n, uint32_t dim,
                                   size_t k, int64_t *ids, double *scores, uint32_t *counts, recsys_error *error) {
   recsys__rows *block = rows_of(queries, n, dim);
-  guess g = {s, block, NULL, k, threads, ids, scores, counts, RECSYS_OK};
+  guess g = {.s = s, .queries = block, .k = k, .threads = threads, .ids = ids, .scores = scores, .counts = counts};
   recsys_status status = block ? guess_all(&g, n, error) : recsys__no_memory(error, "the queries");
   recsys__ref_release(block);
   return status;
@@ -255,7 +265,7 @@ static recsys_status search_guess(const search *s, uint32_t threads, const float
 
 static recsys_status similar_guess(const search *s, uint32_t threads, const int64_t *items, size_t n, size_t k,
                                    int64_t *ids, double *scores, uint32_t *counts, recsys_error *error) {
-  guess g = {s, NULL, items, k, threads, ids, scores, counts, RECSYS_OK};
+  guess g = {.s = s, .items = items, .k = k, .threads = threads, .ids = ids, .scores = scores, .counts = counts};
   return guess_all(&g, n, error);
 }
 
@@ -428,24 +438,23 @@ static double share_of(const int64_t *wanted, const uint32_t *wanted_counts, con
   return all ? (double)hits / (double)all : 1;
 }
 
-static recsys_status compare(recsys_store *store, const int64_t *items, size_t n, size_t k,
-                             const recsys_search_options *options, double *recall, recsys_error *error) {
-  recsys_search_options o = *options;
-  int64_t *ids[2] = {recsys__alloc(n, k * sizeof **ids), recsys__alloc(n, k * sizeof **ids)};
-  uint32_t *counts[2] = {recsys__alloc(n, sizeof **counts), recsys__alloc(n, sizeof **counts)};
+static recsys_status compare(const search *s, uint32_t threads, const int64_t *items, size_t n, size_t k,
+                             double *recall, recsys_error *error) {
+  int64_t *wanted = recsys__alloc(n, k * sizeof *wanted), *got = recsys__alloc(n, k * sizeof *got);
+  uint32_t *wanted_counts = recsys__calloc(n, sizeof *wanted_counts), *counts = recsys__calloc(n, sizeof *counts);
   double *scores = recsys__alloc(n, k * sizeof *scores);
   recsys_status status =
-      ids[0] && ids[1] && counts[0] && counts[1] && scores ? RECSYS_OK : recsys__no_memory(error, "the lists");
-  for (uint32_t i = 0; !status && i < 2; i++) {
-    o.approximate = i;
-    status = recsys_store_similar(store, items, n, k, &o, ids[i], scores, counts[i], NULL, error);
-  }
+      wanted && got && wanted_counts && counts && scores ? RECSYS_OK : recsys__no_memory(error, "the lists");
   if (!status)
-    *recall = share_of(ids[0], counts[0], ids[1], counts[1], n, k);
-  for (size_t i = 0; i < 2; i++) {
-    recsys__free(ids[i]);
-    recsys__free(counts[i]);
-  }
+    status = similar_block(s, threads, items, n, k, wanted, scores, wanted_counts, error);
+  if (!status)
+    status = similar_guess(s, threads, items, n, k, got, scores, counts, error);
+  if (!status)
+    *recall = share_of(wanted, wanted_counts, got, counts, n, k);
+  recsys__free(wanted);
+  recsys__free(got);
+  recsys__free(wanted_counts);
+  recsys__free(counts);
   recsys__free(scores);
   return status;
 }
@@ -463,13 +472,13 @@ recsys_status recsys_store_measure_recall(recsys_store *store, uint64_t n, uint6
   if (!status && !index)
     status = recsys__fail(error, RECSYS_ENOTFOUND, 0, "the space has no index: recsys_store_build_index makes one");
   recsys__ref_release(index);
-  size_t all = status ? 0 : rows->items.count, count = n && n < all ? n : USUAL < all ? USUAL : all;
+  size_t all = status ? 0 : rows->items.count, count = n && n <= all ? n : USUAL < all ? USUAL : all;
   int64_t *items = recsys__alloc(count, sizeof *items);
   if (!status && !items)
     status = recsys__no_memory(error, "the items");
   if (!status) {
     count = sample(rows, seed, items, count);
-    status = compare(store, items, count, k < all ? k : all, &s.options, recall, error);
+    status = compare(&s, store->core->threads, items, count, k < all ? k : all, recall, error);
   }
   recsys__free(items);
   end(&s);

@@ -190,6 +190,24 @@ START_TEST(filters_limits_and_exclusions) {
 }
 END_TEST
 
+/* Lengths whose squares, or the sums of two of them, a float does not hold. */
+START_TEST(lengths_of_every_size) {
+  static const double lengths[] = {1.35e19, 1.8e19, 1e38, 1e18, 1e-15, 1e-20, 1e-23, 1e-38};
+  recsys__random random;
+  recsys__random_seed(&random, 5, 5);
+  for (size_t l = 0; l < sizeof lengths / sizeof *lengths; l++) {
+    recsys__rows *rows = recsys__rows_new(2);
+    for (int64_t i = 0; i < 200; i++) {
+      double angle = 3 * recsys__random_unit(&random);
+      float row[2] = {(float)(lengths[l] * cos(angle)), (float)(lengths[l] * sin(angle))};
+      ck_assert(recsys__rows_put(rows, i, 0, row));
+    }
+    both_metrics(rows, rows, 2, 1);
+    recsys__ref_release(rows);
+  }
+}
+END_TEST
+
 /* The longest rows that exist, where all factors are as large as can be. */
 START_TEST(longest_rows) {
   recsys__rows *rows = recsys__rows_new(65536);
@@ -286,6 +304,7 @@ int main(void) {
   tcase_add_test(many, many_chunks);
   tcase_add_loop_test(many, every_k, 0, KINDS);
   tcase_add_loop_test(many, filters_limits_and_exclusions, 0, KINDS);
+  tcase_add_test(many, lengths_of_every_size);
   tcase_add_test(many, longest_rows);
   tcase_add_test(many, nothing_to_do);
   tcase_add_test(many, progress_and_cancel);
