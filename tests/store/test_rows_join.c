@@ -196,10 +196,16 @@ START_TEST(lengths_of_every_size) {
   recsys__random random;
   recsys__random_seed(&random, 5, 5);
   for (size_t l = 0; l < sizeof lengths / sizeof *lengths; l++) {
-    recsys__rows *rows = recsys__rows_new(2);
+    recsys__rows *rows = recsys__rows_new(12); /* so that even the nearest are far apart */
     for (int64_t i = 0; i < 200; i++) {
-      double angle = 3 * recsys__random_unit(&random);
-      float row[2] = {(float)(lengths[l] * cos(angle)), (float)(lengths[l] * sin(angle))};
+      float row[12];
+      double square = 0;
+      for (size_t d = 0; d < 12; d++) {
+        row[d] = signed_unit(&random);
+        square += (double)row[d] * (double)row[d];
+      }
+      for (size_t d = 0; d < 12; d++)
+        row[d] = (float)((double)row[d] / sqrt(square) * lengths[l]);
       ck_assert(recsys__rows_put(rows, i, 0, row));
     }
     both_metrics(rows, rows, 2, 1);
