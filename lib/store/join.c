@@ -199,8 +199,14 @@ static void load_panel(const join *j, recsys__panel *panel, size_t first, size_t
     panel->errors[r] = chunk->errors[at];
     panel->gains[r] = gain_of(j, chunk->norms[at]);
     panel->bases[r] = base_of(j, chunk->norms[at]);
-    panel->floors[r] = j->same ? floor_now(j, j->queries.lists[first + (r < n ? r : 0)]) : INFINITY;
+    panel->floors[r] = INFINITY;
   }
+}
+
+/* Of one set, the rows' lists rise while the panel is met. */
+static void load_floors(const join *j, recsys__panel *panel, size_t first, size_t n) {
+  for (size_t r = 0; j->same && r < n; r++)
+    panel->floors[r] = floor_now(j, j->queries.lists[first + r]);
 }
 
 static void meet_panel(join *j, bench *b, size_t first, size_t n) {
@@ -210,6 +216,8 @@ static void meet_panel(join *j, bench *b, size_t first, size_t n) {
     size_t count = j->n - q < RECSYS__PANEL_QUERIES ? j->n - q : RECSYS__PANEL_QUERIES;
     if (j->same && first + n <= j->first + q + 1)
       break;
+    if (q % (2 * RECSYS__PANEL_QUERIES) == 0)
+      load_floors(j, &b->panel, first, n);
     for (size_t i = 0; i < count; i++)
       b->facts[q + i].floor = floor_now(j, j->queries.lists[j->first + q + i]);
     j->kernels->meet(hits, &b->panel, j->codes + q * j->rows->code_stride, j->rows->code_stride, b->facts + q);

@@ -190,26 +190,33 @@ START_TEST(filters_limits_and_exclusions) {
 }
 END_TEST
 
+static void put_lengths(recsys__rows *rows, recsys__random *random, size_t n, double length) {
+  for (size_t i = 0; i < n; i++) {
+    float row[12];
+    double square = 0;
+    for (size_t d = 0; d < 12; d++) {
+      row[d] = signed_unit(random);
+      square += (double)row[d] * (double)row[d];
+    }
+    for (size_t d = 0; d < 12; d++)
+      row[d] = (float)((double)row[d] / sqrt(square) * length);
+    ck_assert(recsys__rows_put(rows, (int64_t)i, 0, row));
+  }
+}
+
 /* Lengths whose squares, or the sums of two of them, a float does not hold. */
 START_TEST(lengths_of_every_size) {
   static const double lengths[] = {1.35e19, 1.8e19, 1e38, 1e18, 1e-15, 1e-20, 1e-23, 1e-38};
   recsys__random random;
   recsys__random_seed(&random, 5, 5);
   for (size_t l = 0; l < sizeof lengths / sizeof *lengths; l++) {
-    recsys__rows *rows = recsys__rows_new(12); /* so that even the nearest are far apart */
-    for (int64_t i = 0; i < 200; i++) {
-      float row[12];
-      double square = 0;
-      for (size_t d = 0; d < 12; d++) {
-        row[d] = signed_unit(&random);
-        square += (double)row[d] * (double)row[d];
-      }
-      for (size_t d = 0; d < 12; d++)
-        row[d] = (float)((double)row[d] / sqrt(square) * lengths[l]);
-      ck_assert(recsys__rows_put(rows, i, 0, row));
-    }
-    both_metrics(rows, rows, 2, 1);
+    recsys__rows *rows = recsys__rows_new(12), *queries = recsys__rows_new(12);
+    put_lengths(rows, &random, 300, lengths[l]);
+    put_lengths(queries, &random, 20, lengths[l]);
+    both_metrics(rows, rows, 2, 9);
+    both_metrics(rows, queries, 2, 1);
     recsys__ref_release(rows);
+    recsys__ref_release(queries);
   }
 }
 END_TEST
