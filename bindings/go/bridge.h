@@ -328,15 +328,13 @@ static inline void bridge_filter_free(bridge_filter *f) {
 }
 
 /* queries NULL: similar to items; recall set: how much of them an approximate search finds. has_filter 0: none. */
-static inline recsys_status bridge_search(recsys_store *store, const float *queries, uint32_t dim, const int64_t *items,
-                                          size_t n, size_t k, uint32_t metric, const char *fingerprint,
-                                          uint32_t approximate, uint32_t effort, uint64_t seed, double *recall,
-                                          uintptr_t user, int has_filter,
-                                          uint32_t flags, const uint32_t *ops, const uint32_t *counts,
-                                          const double *limits, size_t clauses, const char *texts, size_t n_texts,
-                                          const int64_t *allow, size_t n_allow, const int64_t *deny, size_t n_deny,
-                                          const double *nearness, int64_t *ids, double *scores, uint32_t *found,
-                                          recsys_status *statuses, recsys_error *error) {
+static inline recsys_status
+bridge_search(recsys_store *store, const float *queries, uint32_t dim, const int64_t *items, size_t n, size_t k,
+              uint32_t metric, const char *fingerprint, uint32_t approximate, uint32_t effort, uint64_t seed,
+              double *recall, uintptr_t user, int has_filter, uint32_t flags, const uint32_t *ops,
+              const uint32_t *counts, const double *limits, size_t clauses, const char *texts, size_t n_texts,
+              const int64_t *allow, size_t n_allow, const int64_t *deny, size_t n_deny, const double *nearness,
+              int64_t *ids, double *scores, uint32_t *found, recsys_status *statuses, recsys_error *error) {
   bridge_filter f = {0};
   recsys_search_options o;
   memset(&o, 0, sizeof o);
@@ -354,7 +352,7 @@ static inline recsys_status bridge_search(recsys_store *store, const float *quer
     BRIDGE_PROGRESS(o, user);
     status = recall    ? recsys_store_measure_recall(store, n, k, seed, &o, recall, error)
              : queries ? recsys_store_search(store, queries, n, dim, k, &o, ids, scores, found, error)
-                     : recsys_store_similar(store, items, n, k, &o, ids, scores, found, statuses, error);
+                       : recsys_store_similar(store, items, n, k, &o, ids, scores, found, statuses, error);
   }
   bridge_filter_free(&f);
   return status;

@@ -284,26 +284,27 @@ static recsys_status impossible(const char *what, recsys_error *error) {
 }
 
 /* Every list must be of a layer that its node has, not too long, and lead to nodes of that layer. */
-static recsys_status check_links(const recsys__hnsw *g, const recsys__hnsw_links *in, recsys_error *error) {
+static recsys_status check_links(const recsys__hnsw *g, const recsys__hnsw_links *links, recsys_error *error) {
   size_t list = 0, link = 0;
-  for (size_t node = 0; node < in->nodes; node++) {
-    if (in->levels[node] > RECSYS__HNSW_TOP)
+  for (size_t node = 0; node < links->nodes; node++) {
+    if (links->levels[node] > RECSYS__HNSW_TOP)
       return impossible("layer", error);
-    for (unsigned level = 0; level <= in->levels[node]; level++, list++) {
-      if (list >= in->lists || in->counts[list] > recsys__hnsw_most(g, level) || in->counts[list] > in->total - link)
+    for (unsigned level = 0; level <= links->levels[node]; level++, list++) {
+      if (list >= links->lists || links->counts[list] > recsys__hnsw_most(g, level) ||
+          links->counts[list] > links->total - link)
         return impossible("list of links", error);
-      for (uint32_t i = 0; i < in->counts[list]; i++, link++)
-        if (in->links[link] >= in->nodes || in->levels[in->links[link]] < level)
+      for (uint32_t i = 0; i < links->counts[list]; i++, link++)
+        if (links->links[link] >= links->nodes || links->levels[links->links[link]] < level)
           return impossible("link", error);
     }
   }
-  return list == in->lists && link == in->total ? RECSYS_OK : impossible("number of links", error);
+  return list == links->lists && link == links->total ? RECSYS_OK : impossible("number of links", error);
 }
 
-static void copy_links(recsys__hnsw *g, const recsys__hnsw_links *in, const uint32_t *place) {
-  const uint32_t *link = in->links, *count = in->counts;
-  for (size_t node = 0; node < in->nodes; node++)
-    for (unsigned level = 0; level <= in->levels[node]; level++, link += *count++) {
+static void copy_links(recsys__hnsw *g, const recsys__hnsw_links *links, const uint32_t *place) {
+  const uint32_t *link = links->links, *count = links->counts;
+  for (size_t node = 0; node < links->nodes; node++)
+    for (unsigned level = 0; level <= links->levels[node]; level++, link += *count++) {
       if (place[node] == UINT32_MAX)
         continue;
       uint32_t *list = recsys__hnsw_list(g, place[node], level);
@@ -313,23 +314,23 @@ static void copy_links(recsys__hnsw *g, const recsys__hnsw_links *in, const uint
     }
 }
 
-recsys_status recsys__hnsw_set_links(recsys__hnsw *g, const recsys__hnsw_links *in, const recsys__rows *rows,
+recsys_status recsys__hnsw_set_links(recsys__hnsw *g, const recsys__hnsw_links *links, const recsys__rows *rows,
                                      const size_t *numbers, recsys_error *error) {
-  recsys_status status = check_links(g, in, error);
+  recsys_status status = check_links(g, links, error);
   if (status)
     return status;
-  uint32_t *place = recsys__alloc(in->nodes, sizeof *place);
-  bool good = place && recsys__hnsw_reserve(g, in->nodes);
-  for (size_t node = 0; good && node < in->nodes; node++) {
+  uint32_t *place = recsys__alloc(links->nodes, sizeof *place);
+  bool good = place && recsys__hnsw_reserve(g, links->nodes);
+  for (size_t node = 0; good && node < links->nodes; node++) {
     place[node] = numbers[node] == SIZE_MAX ? UINT32_MAX : (uint32_t)g->count;
     if (numbers[node] == SIZE_MAX)
       continue;
-    good = recsys__hnsw_append(g, rows, numbers[node], in->levels[node]);
-    if (good && in->levels[node] > g->nodes[g->entry].level)
+    good = recsys__hnsw_append(g, rows, numbers[node], links->levels[node]);
+    if (good && links->levels[node] > g->nodes[g->entry].level)
       g->entry = place[node];
   }
   if (good)
-    copy_links(g, in, place);
+    copy_links(g, links, place);
   recsys__free(place);
   return good ? RECSYS_OK : recsys__no_memory(error, "the index");
 }

@@ -243,7 +243,7 @@ recsys_status recsys__index_load(recsys_store *store, const recsys__space *space
   recsys__string path = {0};
   recsys__tensors file = {0};
   recsys__tensor tensors[TENSORS];
-  facts f;
+  facts f = {0};
   *index = NULL;
   if (!path_of(store, space->id, &path))
     return recsys__no_memory(error, "the index's name");

@@ -69,7 +69,7 @@ typedef struct recsys__rows_join {
 
 /* The same lists as recsys__rows_search gives for each item, many times as fast. RECSYS_ECANCELLED leaves the output
  * undefined. */
-recsys_status recsys__rows_search_many(const recsys__rows *rows, const recsys__rows_join *join, uint32_t threads,
+recsys_status recsys__rows_search_many(const recsys__rows *rows, const recsys__rows_join *options, uint32_t threads,
                                        int64_t *ids, double *scores, uint32_t *counts, recsys_error *error);
 
 /* Cosine or Euclidean distance of two items' best pair of pictures; false where one has none. */
