@@ -242,7 +242,7 @@ recsys_status recsys__index_load(recsys_store *store, const recsys__space *space
                                  recsys_error *error) {
   recsys__string path = {0};
   recsys__tensors file = {0};
-  recsys__tensor tensors[TENSORS];
+  recsys__tensor tensors[TENSORS] = {{0}};
   facts f = {0};
   *index = NULL;
   if (!path_of(store, space->id, &path))

@@ -150,7 +150,7 @@ END_TEST
 
 /* Several chunks (2 MiB of codes each), whose last panels are not full, and several blocks of queries. */
 START_TEST(many_chunks) {
-  recsys__rows *rows = make_rows(CLUSTERED, 512, 4701, 1, 3);
+  recsys__rows *rows = make_rows(CLUSTERED, 512, 4301, 1, 3);
   both_metrics(rows, rows, 10, 400);
   recsys__ref_release(rows);
 }
@@ -170,7 +170,7 @@ static bool is_fifth(const void *context, int64_t item) {
 }
 
 START_TEST(filters_limits_and_exclusions) {
-  recsys__rows *rows = make_rows(_i, 12, 400, 3, 6), *queries = make_rows(_i, 12, 30, 2, 7);
+  recsys__rows *rows = make_rows(_i, 12, 240, 3, 6), *queries = make_rows(_i, 12, 30, 2, 7);
   int64_t exclude[30];
   for (size_t i = 0; i < 30; i++)
     exclude[i] = (int64_t)(30 * i);
@@ -178,7 +178,8 @@ START_TEST(filters_limits_and_exclusions) {
     for (int own = 0; own < 2; own++) {
       recsys__rows_join join = {.queries = own ? rows : queries, .exclude = exclude, .k = 20, .metric = metric};
       join.has_limit = true;
-      for (join.limit = metric == COSINE ? -1 : 0; join.limit <= (metric == COSINE ? 1.25 : 6); join.limit += 0.75)
+      for (join.limit = metric == COSINE ? -1 : 0; join.limit <= (metric == COSINE ? 1.25 : 6);
+           join.limit += metric == COSINE ? 0.75 : 2.5)
         expect_same(rows, &join, 7);
       join.passes = is_fifth;
       expect_same(rows, &join, 7);
