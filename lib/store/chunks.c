@@ -104,34 +104,21 @@ void recsys__chunk_move(const recsys__rows *rows, recsys__chunk *to, size_t to_s
   copy_slots(rows, to, to_slot, from, from_slot, 1);
 }
 
-/* The codes of row / norm in steps of largest / 127, and the length of what they leave out, a little too long rather
- * than too short: 1e-6 is far above the rounding of this sum and of the conversion to float. */
-static float encode(uint8_t *codes, const float *row, uint32_t dim, double unit, float scale) {
-  double inverse = scale > 0 ? 1 / (double)scale : 0, rest = 0;
-  for (uint32_t i = 0; i < dim; i++) {
-    double x = (double)row[i] * unit;
-    int code = recsys__code(x * inverse);
-    codes[i] = (uint8_t)(code + RECSYS__CODE_ZERO);
-    double e = x - (double)scale * code;
-    rest += e * e;
-  }
-  return (float)(sqrt(rest) * (1 + 1e-6));
-}
-
 void recsys__chunk_write(const recsys__rows *rows, recsys__chunk *chunk, size_t slot, int64_t item, int64_t picture,
                          const float *row) {
   float *values = chunk->values + slot * rows->float_stride;
   uint8_t *codes = chunk->codes + slot * rows->code_stride;
   memmove(values, row, rows->dim * sizeof(float)); /* it may be this very row */
   memset(values + rows->dim, 0, (rows->float_stride - rows->dim) * sizeof(float));
-  memset(codes, RECSYS__CODE_ZERO, rows->code_stride);
-  double square = recsys__kernels_now()->dot(values, values, rows->float_stride), norm = sqrt(square);
-  float largest = 0;
-  for (uint32_t i = 0; i < rows->dim; i++)
-    largest = fmaxf(largest, fabsf(row[i]));
+  memset(codes + rows->float_stride, RECSYS__CODE_ZERO, rows->code_stride - rows->float_stride);
+  const recsys__kernels *kernels = recsys__kernels_now();
+  double square = kernels->dot(values, values, rows->float_stride), norm = sqrt(square);
   double unit = norm > 0 ? 1 / norm : 0;
-  chunk->scales[slot] = (float)(largest * unit / 127);
-  chunk->errors[slot] = encode(codes, row, rows->dim, unit, chunk->scales[slot]);
+  /* The codes of row / norm in steps of largest / 127, and the length of what they leave out, a little too long rather
+   * than too short: 1e-6 is far above the rounding of its sum and of the conversion to float. */
+  chunk->scales[slot] = (float)((double)kernels->largest(values, rows->float_stride) * unit / 127);
+  double rest = kernels->encode(codes, values, rows->float_stride, unit, chunk->scales[slot]);
+  chunk->errors[slot] = (float)(sqrt(rest) * (1 + 1e-6));
   chunk->squares[slot] = square;
   chunk->norms[slot] = norm;
   chunk->items[slot] = item;

@@ -89,6 +89,30 @@ static float dot_float(const float *x, const float *y, size_t n) {
   return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
 }
 
+static float largest(const float *x, size_t n) {
+  int32_t most = 0, bits;
+  for (size_t i = 0; i < n; i++) {
+    memcpy(&bits, x + i, sizeof bits);
+    bits &= INT32_MAX; /* rises with |x|, and what is no number comes last */
+    most = bits > most ? bits : most;
+  }
+  float value;
+  memcpy(&value, &most, sizeof value);
+  return value;
+}
+
+static double encode(uint8_t *codes, const float *row, size_t n, double unit, float scale) {
+  double inverse = scale > 0 ? 1 / (double)scale : 0, rest = 0;
+  for (size_t i = 0; i < n; i++) {
+    double x = (double)row[i] * unit;
+    int code = recsys__code(x * inverse);
+    codes[i] = (uint8_t)(code + RECSYS__CODE_ZERO);
+    double e = x - (double)scale * code;
+    rest += e * e;
+  }
+  return rest;
+}
+
 static void gather(int32_t *sums_out, const uint8_t *codes, size_t stride, const uint32_t *nodes, size_t n,
                    const int8_t *query, int32_t zero) {
   for (size_t i = 0; i < n; i++) {
@@ -134,8 +158,9 @@ static void meet(uint64_t hits[RECSYS__PANEL_QUERIES], const recsys__panel *pane
   }
 }
 
-const recsys__kernels recsys__kernels_plain = {"plain",   sums,      select_cosine, select_euclidean,   dot,
-                                               distance2, dot_float, gather,        recsys__panel_pack, meet};
+const recsys__kernels recsys__kernels_plain = {"plain", sums,      select_cosine,      select_euclidean,
+                                               dot,     distance2, dot_float,          largest,
+                                               encode,  gather,    recsys__panel_pack, meet};
 
 static _Atomic(const recsys__kernels *) chosen_set;
 

@@ -81,6 +81,11 @@ typedef struct recsys__kernels {
   double (*distance2)(const float *x, const float *y, size_t n);
   /* sum of x y in float32, in any order: off by at most n 2^-24 |x| |y|, and what over- and underflow take. */
   float (*dot_float)(const float *x, const float *y, size_t n);
+  /* The largest |x|; infinite or not a number where some x is. Any n. */
+  float (*largest)(const float *x, size_t n);
+  /* The codes of x unit in whole steps of `scale` (recsys__code), with offset; returns the sum of the squares of what
+   * they leave out, in double. n a multiple of RECSYS__FLOAT_ALIGN. */
+  double (*encode)(uint8_t *codes, const float *x, size_t n, double unit, float scale);
   /* The products of a query, signed codes of `stride` bytes, with `n` rows that lie anywhere: sums[i] of its codes and
    * those of row nodes[i], at codes + nodes[i] x stride, both without offset; `zero` is RECSYS__CODE_ZERO x the sum of
    * the query's codes. sums has room for a multiple of 4. */

@@ -137,6 +137,42 @@ TARGET static double distance2(const float *x, const float *y, size_t n) {
   return eight(first, second);
 }
 
+TARGET static float largest(const float *x, size_t n) {
+  __m256i most = _mm256_setzero_si256(), plus = _mm256_set1_epi32(INT32_MAX);
+  size_t i = 0;
+  for (; i + 8 <= n; i += 8)
+    most = _mm256_max_epi32(most, _mm256_and_si256(_mm256_loadu_si256((const __m256i *)(const void *)(x + i)), plus));
+  int32_t lanes[8], bits;
+  _mm256_storeu_si256((__m256i *)(void *)lanes, most);
+  for (; i < n; i++) {
+    memcpy(&bits, x + i, sizeof bits);
+    lanes[0] = (bits & INT32_MAX) > lanes[0] ? bits & INT32_MAX : lanes[0];
+  }
+  for (size_t j = 1; j < 8; j++)
+    lanes[0] = lanes[j] > lanes[0] ? lanes[j] : lanes[0];
+  float value;
+  memcpy(&value, lanes, sizeof value);
+  return value;
+}
+
+TARGET static double encode(uint8_t *codes, const float *row, size_t n, double unit, float scale) {
+  __m256d by = _mm256_set1_pd(scale > 0 ? 1 / (double)scale : 0), step = _mm256_set1_pd((double)scale);
+  __m256d sign = _mm256_set1_pd(-0.0), half = _mm256_set1_pd(0.5), rest = _mm256_setzero_pd();
+  __m128i most = _mm_set1_epi32(127), least = _mm_set1_epi32(-127);
+  for (size_t i = 0; i < n; i += 4) {
+    __m256d x = _mm256_mul_pd(_mm256_cvtps_pd(_mm_loadu_ps(row + i)), _mm256_set1_pd(unit)), t = _mm256_mul_pd(x, by);
+    t = _mm256_add_pd(t, _mm256_or_pd(_mm256_and_pd(t, sign), half));
+    __m128i code = _mm_max_epi32(_mm_min_epi32(_mm256_cvttpd_epi32(t), most), least);
+    __m256d e = _mm256_sub_pd(x, _mm256_mul_pd(step, _mm256_cvtepi32_pd(code)));
+    rest = _mm256_add_pd(rest, _mm256_mul_pd(e, e));
+    __m128i offset = _mm_add_epi32(code, _mm_set1_epi32(RECSYS__CODE_ZERO));
+    offset = _mm_packus_epi16(_mm_packs_epi32(offset, offset), offset);
+    int32_t four = _mm_cvtsi128_si32(offset);
+    memcpy(codes + i, &four, 4);
+  }
+  return eight(rest, _mm256_setzero_pd());
+}
+
 TARGET static void gather(int32_t *out, const uint8_t *codes, size_t stride, const uint32_t *nodes, size_t n,
                           const int8_t *query, int32_t zero) {
   for (size_t i = 0; i < n; i += 4) {
@@ -233,6 +269,7 @@ TARGET static void meet(uint64_t hits[RECSYS__PANEL_QUERIES], const recsys__pane
     }
 }
 
-const recsys__kernels recsys__kernels_avx2 = {"avx2",    sums,      select_cosine, select_euclidean,   dot,
-                                              distance2, dot_float, gather,        recsys__panel_pack, meet};
+const recsys__kernels recsys__kernels_avx2 = {"avx2", sums,      select_cosine,      select_euclidean,
+                                              dot,    distance2, dot_float,          largest,
+                                              encode, gather,    recsys__panel_pack, meet};
 #endif

@@ -131,6 +131,37 @@ TARGET static double distance2(const float *x, const float *y, size_t n) {
   return eight(sum);
 }
 
+TARGET static float largest(const float *x, size_t n) {
+  __m512i most = _mm512_setzero_si512(), plus = _mm512_set1_epi32(INT32_MAX);
+  for (size_t i = 0; i < n; i += 16) {
+    __mmask16 there = (__mmask16)(n - i < 16 ? (1U << (n - i)) - 1 : 0xffffU);
+    most = _mm512_max_epi32(most, _mm512_and_si512(_mm512_maskz_loadu_epi32(there, x + i), plus));
+  }
+  int32_t bits = _mm512_reduce_max_epi32(most);
+  float value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+TARGET static double encode(uint8_t *codes, const float *row, size_t n, double unit, float scale) {
+  __m512d by = _mm512_set1_pd(scale > 0 ? 1 / (double)scale : 0), step = _mm512_set1_pd((double)scale);
+  __m512i sign = _mm512_set1_epi64(INT64_MIN), half = _mm512_castpd_si512(_mm512_set1_pd(0.5));
+  __m512d rest = _mm512_setzero_pd();
+  __m256i most = _mm256_set1_epi32(127), least = _mm256_set1_epi32(-127);
+  for (size_t i = 0; i < n; i += 8) {
+    __m512d x = _mm512_mul_pd(_mm512_cvtps_pd(_mm256_loadu_ps(row + i)), _mm512_set1_pd(unit));
+    __m512d t = _mm512_mul_pd(x, by);
+    __m512i half_away = _mm512_or_si512(_mm512_and_si512(_mm512_castpd_si512(t), sign), half);
+    t = _mm512_add_pd(t, _mm512_castsi512_pd(half_away));
+    __m256i code = _mm256_max_epi32(_mm256_min_epi32(_mm512_cvttpd_epi32(t), most), least);
+    __m512d e = _mm512_sub_pd(x, _mm512_mul_pd(step, _mm512_cvtepi32_pd(code)));
+    rest = _mm512_add_pd(rest, _mm512_mul_pd(e, e));
+    __m128i offset = _mm256_cvtepi32_epi8(_mm256_add_epi32(code, _mm256_set1_epi32(RECSYS__CODE_ZERO)));
+    _mm_storel_epi64((__m128i *)(void *)(codes + i), offset);
+  }
+  return eight(rest);
+}
+
 TARGET static void gather(int32_t *out, const uint8_t *codes, size_t stride, const uint32_t *nodes, size_t n,
                           const int8_t *query, int32_t zero) {
   for (size_t i = 0; i < n; i += 4) {
@@ -262,6 +293,6 @@ TARGET static void pack(recsys__panel *panel, const uint8_t *codes, size_t strid
       _mm512_store_si512(panel->codes + i * RECSYS__PANEL_ROWS + 64 * g, _mm512_i32gather_epi32(offsets, codes + i, 1));
 }
 
-const recsys__kernels recsys__kernels_avx512 = {
-    "avx512", sums, select_cosine, select_euclidean, dot, distance2, dot_float, gather, pack, meet};
+const recsys__kernels recsys__kernels_avx512 = {"avx512",  sums,    select_cosine, select_euclidean, dot,  distance2,
+                                                dot_float, largest, encode,        gather,           pack, meet};
 #endif

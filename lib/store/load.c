@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "store/kernels.h"
 #include "store/store.h"
 
 typedef struct fold {
@@ -181,15 +182,10 @@ static recsys__rows *own_rows(recsys__space *space) {
 static recsys_status fold_embedding(fold *f) {
   recsys__space *space = space_by_id(f->view, integer(f, 1));
   const float *vector = sqlite3_column_blob(f->row, 3);
-  float norm = 0;
   if (!space || !vector || (size_t)sqlite3_column_bytes(f->row, 3) != space->dim * sizeof(float))
     return damaged(f, "embedding", integer(f, 0));
-  for (uint32_t i = 0; i < space->dim; i++) {
-    if (!isfinite(vector[i]))
-      return damaged(f, "embedding", integer(f, 0));
-    norm = fmaxf(norm, fabsf(vector[i]));
-  }
-  if (norm == 0)
+  float largest = recsys__kernels_now()->largest(vector, space->dim);
+  if (!isfinite(largest) || largest == 0)
     return damaged(f, "embedding", integer(f, 0));
   recsys__rows *rows = own_rows(space);
   return rows && recsys__rows_put(rows, integer(f, 0), integer(f, 2), vector) ? RECSYS_OK : no_memory(f);

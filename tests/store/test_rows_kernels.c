@@ -205,10 +205,55 @@ START_TEST(floats_are_rounded_down) {
 }
 END_TEST
 
+/* Codes are the same everywhere; what they leave out is the same sum in another order. */
+START_TEST(codes_and_rests) {
+  const recsys__kernels *set = set_or_plain(_i), *plain = recsys__kernels_at(0);
+  recsys__random random;
+  recsys__random_seed(&random, 9, 1);
+  enum { MOST = 528 };
+  float row[MOST];
+  uint8_t got[MOST], wanted[MOST];
+  for (size_t n = 16; n <= MOST; n += 16)
+    for (int kind = 0; kind < 4; kind++) {
+      for (size_t i = 0; i < n; i++) {
+        row[i] = (float)(2 * recsys__random_unit(&random) - 1);
+        row[i] = kind == 1 ? (float)((int)(row[i] * 128) + 0.5) : kind == 2 ? row[i] * 1e-30F : row[i];
+      }
+      float largest = plain->largest(row, n);
+      ck_assert(largest == set->largest(row, n));
+      double unit = kind == 1 ? 1 : 1 / (double)largest;
+      float scale = kind == 1 ? 1 : kind == 3 ? 0 : 1.0F / 127;
+      double rest = set->encode(got, row, n, unit, scale), other = plain->encode(wanted, row, n, unit, scale);
+      ck_assert_mem_eq(got, wanted, n);
+      ck_assert_double_eq_tol(rest, other, 1e-12 * other);
+    }
+}
+END_TEST
+
+START_TEST(largest_of_anything) {
+  const recsys__kernels *set = set_or_plain(_i);
+  float row[70];
+  for (size_t n = 0; n <= 70; n++)
+    for (size_t at = 0; at < n; at += 3) {
+      for (size_t i = 0; i < n; i++)
+        row[i] = i % 2 ? -0.5F : 0.25F;
+      row[at] = -7;
+      ck_assert(set->largest(row, n) == 7);
+      row[at] = NAN;
+      ck_assert(isnan(set->largest(row, n)));
+      row[at] = -INFINITY;
+      ck_assert(isinf(set->largest(row, n)));
+    }
+  ck_assert(set->largest(row, 0) == 0);
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("rows kernels");
   TCase *kernels = tcase_create("kernels");
   tcase_add_checked_fixture(kernels, set_up, tear_down);
+  tcase_add_loop_test(kernels, codes_and_rests, 0, 3);
+  tcase_add_loop_test(kernels, largest_of_anything, 0, 3);
   tcase_add_loop_test(kernels, integer_sums, 0, 3);
   tcase_add_loop_test(kernels, largest_sums, 0, 3);
   tcase_add_loop_test(kernels, double_sums, 0, 3);
