@@ -14,16 +14,26 @@
 #include "pth.h"
 
 /* torchvision's weights for ImageNet-1k, first version. Their names end in the first 8 digits of their SHA-256, which
- * is what torch.hub checks, too. */
+ * torch.hub checks; torchvision says their sizes. The whole digests are those that at least two independent users of
+ * the files have published. */
 static const struct published {
   const char *name, *file, *digest;
+  double mebibytes;
 } published[] = {
-    {"alexnet", "alexnet-owt-7be5be79.pth", "7be5be79"}, {"googlenet_bn", "googlenet-1378be20.pth", "1378be20"},
-    {"resnet18", "resnet18-f37072fd.pth", "f37072fd"},   {"resnet34", "resnet34-b627a593.pth", "b627a593"},
-    {"resnet50", "resnet50-0676ba61.pth", "0676ba61"},   {"resnet101", "resnet101-63fe2227.pth", "63fe2227"},
-    {"resnet152", "resnet152-394f9c45.pth", "394f9c45"}, {"squeezenet1_1", "squeezenet1_1-b8a52dc0.pth", "b8a52dc0"},
-    {"vgg16", "vgg16-397923af.pth", "397923af"},         {"vgg19", "vgg19-dcbb9e9d.pth", "dcbb9e9d"},
-    {"vgg16_bn", "vgg16_bn-6c64b313.pth", "6c64b313"},   {"vgg19_bn", "vgg19_bn-c79401a0.pth", "c79401a0"},
+    {"alexnet", "alexnet-owt-7be5be79.pth", "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02", 233.1},
+    {"googlenet_bn", "googlenet-1378be20.pth", "1378be20a8e875cf1568b8a71654e704449655e34711a959a38b04fb34905cef",
+     49.7},
+    {"resnet18", "resnet18-f37072fd.pth", "f37072fd47e89c5e827621c5baffa7500819f7896bbacec160b1a16c560e07ec", 44.7},
+    {"resnet34", "resnet34-b627a593.pth", "b627a593bcbe140c234610266fe4f8ae95ea42fc881d091c9b6052e6b1d0590f", 83.3},
+    {"resnet50", "resnet50-0676ba61.pth", "0676ba61b6795bbe1773cffd859882e5e297624d384b6993f7c9e683e722fb8a", 97.8},
+    {"resnet101", "resnet101-63fe2227.pth", "63fe2227b86e8f1f2063f43a75c84d195911b6a0eace650907dd3dc62dd49a0a", 170.5},
+    {"resnet152", "resnet152-394f9c45.pth", "394f9c45966e3651a89bbb78a48410a6755854ce4a5ab64927cf1c7247f85e58", 230.4},
+    {"squeezenet1_1", "squeezenet1_1-b8a52dc0.pth", "b8a52dc049b60e4b6ab68ad0df457362afab8b6304b2febdc1650a5dab4d7e7b",
+     4.7},
+    {"vgg16", "vgg16-397923af.pth", "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0", 527.8},
+    {"vgg19", "vgg19-dcbb9e9d.pth", "dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44", 548.1},
+    {"vgg16_bn", "vgg16_bn-6c64b313.pth", "6c64b3138f2f4fcb3bcc4cafde11619c4f440eb1631787e93a682fd88305888a", 527.9},
+    {"vgg19_bn", "vgg19_bn-c79401a0.pth", "c79401a0cf3cb42714e4182f5868c7a6f4f4534f5df9e956e2bb2098de41cbb6", 548.1},
 };
 enum { PUBLISHED = sizeof published / sizeof *published };
 static const char server[] = "https://download.pytorch.org/models/";
@@ -40,8 +50,8 @@ static const args_command command = {
     "NAME [OPTION...]",
     "Downloads weights that torchvision has published, checks them, converts them, and puts them into\n"
     "$XDG_DATA_HOME/recsys (or ~/.local/share/recsys). --model NAME then finds them. Goes on where it was stopped.\n"
-    "NAME: alexnet, googlenet_bn, resnet18, resnet34, resnet50, resnet101, resnet152, squeezenet1_1, vgg16, vgg19,\n"
-    "vgg16_bn, vgg19_bn.",
+    "NAME: alexnet (233 MiB), googlenet_bn (50), resnet18 (45), resnet34 (83), resnet50 (98), resnet101 (171),\n"
+    "resnet152 (230), squeezenet1_1 (5), vgg16 (528), vgg19 (548), vgg16_bn (528), vgg19_bn (548).",
     "recsys fetch resnet50\n"
     "recsys add shop.recsys --model resnet50 --images photos/",
     {options, args_general},
@@ -137,6 +147,7 @@ static int run(const args *a) {
     if (strcmp(published[i].name, name) != 0)
       continue;
     char *whole = need_text("%s%s", server, published[i].file);
+    say("%s, %.1f MiB", whole, published[i].mebibytes);
     int code = fetch(name, whole, published[i].digest);
     free(whole);
     return code;
