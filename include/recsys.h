@@ -643,12 +643,13 @@ typedef struct recsys_search_options {
   uint32_t metric;             /**< RECSYS_METRIC_... */
   const char *fingerprint;     /**< the space; NULL: the default one */
   const recsys_filter *filter; /**< NULL: everything passes */
-  recsys_progress_fn progress; /**< of several queries at once: phase "search", in pictures; may cancel */
+  recsys_progress_fn progress; /**< of many queries: phase "search", in pictures (approximate: lists); may cancel */
   void *progress_user;
   uint32_t approximate; /**< 0: exact; 1: by the space's index, where it has one for this metric and enough items pass
                            the filter for it to be faster. Scores are exact in any case; a near item may be missing */
-  uint32_t effort;      /**< pictures that an approximate search looks at: more find more, slower. 0: 64. Not below 2 k;
-                           raised by itself where a filter lets few items pass */
+  uint32_t effort; /**< pictures that an approximate search looks at: more find more, slower. 0: 64. Raised to 2 k where
+                      it is less, and where a filter lets few items pass; above one picture in 32 the search is
+                      exact */
 } recsys_search_options;
 
 /** The k nearest items of each of n queries (n x dim, row-major, finite, not all zero), exactly unless the options say
@@ -679,21 +680,24 @@ typedef struct recsys_index_options {
   void *progress_user;
 } recsys_index_options;
 
-/** Builds the index of a space on all threads, in place of one that it has. The store keeps it up from then on: what is
- * put or removed changes it, without building it anew. It is saved in the file `location`-index-N when it was built
- * and when the store is closed, and is checked against the store when that is opened: rows that have changed since are
- * taken in, and a file that is damaged or another space's is built anew. A store in memory writes nothing; nor does a
- * handle that is read-only, which goes without an index where the file is damaged. The same rows put in the same order
- * give the same index, whatever the threads. Cancelled or failed: the index is as it was before. */
+/** Builds the index of a space, in place of one that it has, on the threads that the store was opened with. The store
+ * keeps it up from then on: what is put or removed changes it; only when more than half as many rows have gone as there
+ * are, it is built anew within that call. Searches go on meanwhile; puts, refreshes and forks of this process wait. It
+ * is saved in the file `location`-index-N when it was built, and when a store that has changed it is opened or closed,
+ * and is checked against the store at opening (phase "index" of its progress): rows that have changed since are taken
+ * in, and a file that is damaged or another space's is replaced by an index with the usual numbers for the cosine. A
+ * store in memory writes nothing; nor does a handle that is read-only, which goes without an index where the file is
+ * damaged. Another process that has the store open finds the index when it opens it anew. Building over the same rows
+ * in the same order gives the same index, whatever the threads. Cancelled or failed: the index is as it was before. */
 RECSYS_API recsys_status recsys_store_build_index(recsys_store *store, const recsys_index_options *options,
                                                   recsys_error *error);
 
 /** Removes the index of a space (NULL: the default one) and its file; RECSYS_ENOTFOUND where it has none. */
 RECSYS_API recsys_status recsys_store_remove_index(recsys_store *store, const char *fingerprint, recsys_error *error);
 
-/** What approximate search with these options (their `approximate` is taken as 1) really returns: the mean share of the
- * k nearest items, as exact search tells them, over n items of the store (0, or more than there are: 1000), chosen by
- * `seed`. RECSYS_ENOTFOUND where the space has no index. */
+/** What approximate search with these options (their `approximate` is taken as 1) really returns: the share of the k
+ * nearest items, as exact search tells them, over n items of the store (0, or more than have a picture: 1000, or all),
+ * chosen by `seed`. 1 also where such searches are exact by themselves. RECSYS_ENOTFOUND: the space has no index. */
 RECSYS_API recsys_status recsys_store_measure_recall(recsys_store *store, uint64_t n, uint64_t k, uint64_t seed,
                                                      const recsys_search_options *options, double *recall,
                                                      recsys_error *error);
