@@ -30,6 +30,10 @@ recsys_status recsys__index_update(recsys__index *index, recsys__rows *rows, uin
 /* The same for an index whose graph has just got its links: its nodes are the rows numbers[n] (SIZE_MAX: left out). */
 recsys_status recsys__index_adopt(recsys__index *index, recsys__rows *rows, const size_t *numbers, size_t n,
                                   uint32_t threads, recsys_progress_fn progress, void *user, recsys_error *error);
+/* For a search: false where the index is being changed, or about to be. A true one is followed by a leave. */
+bool recsys__index_enter(recsys__index *index);
+void recsys__index_leave(recsys__index *index);
+
 /* With store->write held: replaces the index of its space; takes over the reference. */
 void recsys__index_publish(recsys__store_core *core, recsys__index *index);
 /* The index of a space, retained; NULL: none. */
