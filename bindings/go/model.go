@@ -29,6 +29,7 @@ type ModelOptions struct {
 	Threads        uint32
 	Isolation      bool // the engine in a process of its own
 	ScaledJPEG     bool // decode large JPEGs at a fraction: faster, the embedding changes slightly
+	Direct         bool // no Winograd convolutions
 	Seed           uint64
 	Classes        uint64
 	MaxFileBytes   uint64
@@ -59,7 +60,7 @@ func newModel(path []byte, architecture string, o *ModelOptions) (*Model, error)
 		}
 		texts = append(texts, t)
 	}
-	numbers := []uint64{flag(o.ScaledJPEG, C.RECSYS_MODEL_SCALED_JPEG), uint64(o.Precision), uint64(o.Threads),
+	numbers := []uint64{flag(o.ScaledJPEG, C.RECSYS_MODEL_SCALED_JPEG) | flag(o.Direct, C.RECSYS_MODEL_DIRECT), uint64(o.Precision), uint64(o.Threads),
 		flag(o.Isolation, C.RECSYS_ISOLATION_PROCESS), o.Seed, o.Classes, o.MaxFileBytes, o.MaxPixels, o.MaxDecodeBytes,
 		uint64(o.MaxScans)}
 	var where *C.char

@@ -28,6 +28,10 @@ const args_option opening_model_options[] = {
     {"precision", "KIND", "float32, bfloat16, or auto: bfloat16 where it is fast and agrees", "--precision float32"},
     {"engine", "NAME", "what runs the network: onednn, torch, or auto: the fastest of them that is here and can",
      "--engine torch"},
+    {"convolution", "KIND", "auto, or direct: never Winograd's, which is faster and rounds otherwise",
+     "--convolution direct"},
+    {"scaled-jpeg", NULL, "decode large JPEGs at a fraction of their size: faster, the embedding changes slightly",
+     "--scaled-jpeg"},
     {"isolation", "KIND", "none, or process: the engine runs in a child process, which may crash",
      "--isolation process"},
     {"threads", "N", "threads to use (default: every processor)", "--threads 4"},
@@ -181,7 +185,13 @@ static bool read_word(const args *a, const char *option, const char *const *word
 }
 
 static bool read_running(const args *a, recsys_model_options *options) {
-  static const char *const precisions[] = {"auto", "float32", "bfloat16"}, *const isolations[] = {"none", "process"};
+  static const char *const precisions[] = {"auto", "float32", "bfloat16"}, *const isolations[] = {"none", "process"},
+                          *const convolutions[] = {"auto", "direct"};
+  uint32_t direct = 0;
+  if (!read_word(a, "convolution", convolutions, 2, &direct))
+    return false;
+  options->flags |= direct ? RECSYS_MODEL_DIRECT : 0;
+  options->flags |= args_has(a, "scaled-jpeg") ? RECSYS_MODEL_SCALED_JPEG : 0;
   return read_word(a, "precision", precisions, 3, &options->precision) &&
          read_word(a, "isolation", isolations, 2, &options->isolation);
 }

@@ -57,12 +57,23 @@ static json_t *describe_layers(recsys_model *model) {
   return NULL;
 }
 
+/* Names with spaces between. */
+static json_t *split(const char *names) {
+  json_t *list = json_array();
+  while (*names != 0) {
+    size_t length = strcspn(names, " ");
+    json_array_append_new(list, json_stringn(names, length));
+    names += length + (names[length] == ' ');
+  }
+  return list;
+}
+
 static json_t *describe_engine(const recsys_model *model) {
   const recsys_engine_net_info *info = recsys__loaded_info(model->loaded);
-  return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I}", "name", recsys__engine_name(model->engine), "version",
+  return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:I}", "name", recsys__engine_name(model->engine), "version",
                    recsys__engine_version(model->engine), "path", recsys__engine_path(model->engine), "isolation",
                    model->options.isolation == RECSYS_ISOLATION_PROCESS ? "process" : "none", "device", info->device,
-                   "detail", info->detail, "batch", (json_int_t)info->batch);
+                   "detail", info->detail, "winograd", split(info->winograd), "batch", (json_int_t)info->batch);
 }
 
 static json_t *describe_ensemble(const recsys_model *model) {

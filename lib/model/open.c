@@ -11,7 +11,7 @@
 #include "base/thread.h"
 #include "model/model.h"
 
-enum { KNOWN_FLAGS = RECSYS_MODEL_SCALED_JPEG, MAX_THREADS = 4096 };
+enum { KNOWN_FLAGS = RECSYS_MODEL_SCALED_JPEG | RECSYS_MODEL_DIRECT, MAX_THREADS = 4096 };
 
 static recsys_status check_options(const recsys_model_options *options, recsys_error *error) {
   if (options->flags & ~(uint32_t)KNOWN_FLAGS)

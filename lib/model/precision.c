@@ -26,6 +26,7 @@ static recsys_status load_as(const trial *t, uint32_t precision, recsys__loaded 
   recsys_engine_options options = {.struct_size = sizeof options,
                                    .precision = precision,
                                    .threads = model->threads,
+                                   .flags = model->options.flags & RECSYS_MODEL_DIRECT ? RECSYS_ENGINE_DIRECT : 0,
                                    .device = model->options.device != NULL ? model->options.device : "auto",
                                    .outputs = t->outputs,
                                    .output_count = t->output_count};

@@ -81,18 +81,20 @@ def _choose(words: dict[str, int], word: str, name: str) -> int:
 def _model_options(watch: Watch, given: dict[str, Any]) -> Any:
     known = {
         "architecture", "layer", "recipe", "engine", "engine_path", "device", "precision", "threads", "isolation", "seed",
-        "classes", "scaled_jpeg", "max_file_bytes", "max_pixels", "max_decode_bytes", "max_scans", "log",
+        "classes", "scaled_jpeg", "direct", "max_file_bytes", "max_pixels", "max_decode_bytes", "max_scans", "log",
     }  # fmt: skip
     for name in given.keys() - known:
         raise TypeError(f"unknown option {name!r}; there are {', '.join(sorted(known))}")
-    fields: dict[str, Any] = {k: given.get(k) for k in known - {"precision", "isolation", "scaled_jpeg", "log"}}
+    fields: dict[str, Any] = {k: given.get(k) for k in known - {"precision", "isolation", "scaled_jpeg", "direct", "log"}}
     for name in ("architecture", "layer", "recipe", "engine", "device"):
         fields[name] = encode(fields[name])
     if fields["engine_path"] is not None:
         fields["engine_path"] = encode_path(fields["engine_path"])
     fields["precision"] = _choose(_PRECISIONS, given.get("precision", "auto"), "precision")
     fields["isolation"] = _choose(_ISOLATIONS, given.get("isolation", "process"), "isolation")
-    fields["flags"] = _abi.MODEL_SCALED_JPEG if given.get("scaled_jpeg") else 0
+    fields["flags"] = (_abi.MODEL_SCALED_JPEG if given.get("scaled_jpeg") else 0) | (
+        _abi.MODEL_DIRECT if given.get("direct") else 0
+    )
     fields["log"] = watch.log(given.get("log"))
     return options(_abi.ModelOptions, **fields)
 
@@ -102,7 +104,7 @@ class Model(Handle):
 
     Options (all by keyword): ``architecture``, ``layer`` (which activation is the embedding), ``recipe``, ``engine``,
     ``engine_path``, ``device`` ("cpu", "cuda"), ``precision`` ("auto", "float32", "bfloat16"), ``threads``,
-    ``isolation``, ``scaled_jpeg``, ``max_file_bytes``, ``max_pixels``, ``max_decode_bytes``, ``max_scans``, ``log``
+    ``isolation``, ``scaled_jpeg``, ``direct`` (no Winograd convolutions), ``max_file_bytes``, ``max_pixels``, ``max_decode_bytes``, ``max_scans``, ``log``
     (a callable of level and message).
 
     The engine (libtorch) runs in a process of its own, so that a PyTorch in this one does no harm;

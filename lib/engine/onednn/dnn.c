@@ -209,26 +209,25 @@ static void describe(making_one *m, dnnl_engine_t engine, dnnl_status_t describe
 
 static const dnn_after nothing = {false, false};
 
-recsys_status dnn_conv(dnn_made *made, dnnl_engine_t engine, bool winograd, const dnn_shape *src,
-                       const dnn_shape *weights, const dnn_shape *bias, const dnn_shape *dst, const dnn_window *window,
-                       dnn_after after, recsys_error *error) {
+recsys_status dnn_conv(dnn_made *made, dnnl_engine_t engine, const dnn_shape *src, const dnn_shape *weights,
+                       const dnn_shape *bias, const dnn_shape *dst, const dnn_window *window, dnn_after after,
+                       recsys_error *error) {
   making_one m = begin(after);
   const dnnl_dims_t dilation = {window->dilation[0] - 1, window->dilation[1] - 1};
-  dnnl_alg_kind_t kind = winograd ? dnnl_convolution_winograd : dnnl_convolution_direct;
 #if DNNL_VERSION_MAJOR >= 3
   if (m.status == dnnl_success)
     m.status = dnnl_convolution_forward_primitive_desc_create(
-        &m.description, engine, dnnl_forward_inference, kind, MD(src), MD(weights), bias != NULL ? MD(bias) : NULL,
+        &m.description, engine, dnnl_forward_inference, dnnl_convolution_direct, MD(src), MD(weights), bias != NULL ? MD(bias) : NULL,
         MD(dst), window->stride, dilation, window->before, window->after, m.attributes);
 #else
   dnnl_convolution_desc_t conv;
   describe(&m, engine,
-           dnnl_dilated_convolution_forward_desc_init(&conv, dnnl_forward_inference, kind, MD(src), MD(weights),
+           dnnl_dilated_convolution_forward_desc_init(&conv, dnnl_forward_inference, dnnl_convolution_direct, MD(src), MD(weights),
                                                       bias != NULL ? MD(bias) : NULL, MD(dst), window->stride, dilation,
                                                       window->before, window->after),
            &conv);
 #endif
-  return finish(made, m, winograd ? "Winograd convolution" : "convolution", error);
+  return finish(made, m, "convolution", error);
 }
 
 recsys_status dnn_linear(dnn_made *made, dnnl_engine_t engine, const dnn_shape *src, const dnn_shape *weights,

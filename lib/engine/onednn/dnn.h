@@ -56,9 +56,9 @@ typedef struct dnn_window {
 } dnn_window;
 
 /* weights: O x I x H x W, or with groups G x O/G x I/G x H x W; `any` layout, or the one that is there already. */
-recsys_status dnn_conv(dnn_made *made, dnnl_engine_t engine, bool winograd, const dnn_shape *src,
-                       const dnn_shape *weights, const dnn_shape *bias, const dnn_shape *dst, const dnn_window *window,
-                       dnn_after after, recsys_error *error);
+recsys_status dnn_conv(dnn_made *made, dnnl_engine_t engine, const dnn_shape *src, const dnn_shape *weights,
+                       const dnn_shape *bias, const dnn_shape *dst, const dnn_window *window, dnn_after after,
+                       recsys_error *error);
 recsys_status dnn_linear(dnn_made *made, dnnl_engine_t engine, const dnn_shape *src, const dnn_shape *weights,
                          const dnn_shape *bias, const dnn_shape *dst, dnn_after after, recsys_error *error);
 recsys_status dnn_pool(dnn_made *made, dnnl_engine_t engine, dnnl_alg_kind_t kind, const dnn_shape *src,

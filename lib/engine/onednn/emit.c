@@ -5,9 +5,6 @@
 
 #include "engine/onednn/net.h"
 
-/* Where Winograd's F(4 x 4, 3 x 3) was measured to be faster than the direct convolution (docs/benchmarks.md). */
-enum { WINOGRAD_LEAST_CHANNELS = 32, WINOGRAD_LEAST_SIDE = 7 };
-
 static dnn_shape shape_of(const making *m, const recsys_op *op, dnn_layout layout) {
   const int64_t dims[4] = {m->plan->batch, op->channels, op->height, op->width};
   return op->height == 0 ? dnn_shape_of(dims, 2, dnnl_f32, DNN_PLAIN) : dnn_shape_of(dims, 4, m->net->type, layout);
@@ -94,12 +91,6 @@ static dnn_shape filter_shape(const recsys_op *op, uint32_t inputs, dnnl_data_ty
   return groups > 1 ? dnn_shape_of(grouped, 5, type, layout) : dnn_shape_of(plain, 4, type, layout);
 }
 
-static bool suits_winograd(const making *m, const recsys_op *op, uint32_t inputs) {
-  return m->net->type == dnnl_f32 && op->kernel_h == 3 && op->kernel_w == 3 && op->stride_h == 1 && op->stride_w == 1 &&
-         op->dilation <= 1 && op->groups <= 1 && inputs >= WINOGRAD_LEAST_CHANNELS &&
-         op->channels >= WINOGRAD_LEAST_CHANNELS && op->height >= WINOGRAD_LEAST_SIDE;
-}
-
 typedef struct filter {
   const recsys_op *op;
   uint32_t inputs;
@@ -109,34 +100,22 @@ typedef struct filter {
 } filter;
 
 /* First with weights in a layout that is there already, then in the one that the operation likes best. */
-static recsys_status try_conv(making *m, const filter *f, bool winograd, const dnn_shape *dst, dnn_made *made) {
+static recsys_status make_conv(making *m, const filter *f, const dnn_shape *dst, dnn_made *made) {
   const dnn_shape *there = weights_there(m->net, f->op->weight), *bias = f->op->bias >= 0 ? &f->bias : NULL;
   dnn_shape any = filter_shape(f->op, f->inputs, m->net->type, DNN_ANY);
   if (there != NULL &&
-      dnn_conv(made, m->net->engine, winograd, &f->src, there, bias, dst, &f->window, f->after, NULL) == RECSYS_OK)
+      dnn_conv(made, m->net->engine, &f->src, there, bias, dst, &f->window, f->after, NULL) == RECSYS_OK)
     return RECSYS_OK;
-  return dnn_conv(made, m->net->engine, winograd, &f->src, &any, bias, dst, &f->window, f->after, m->error);
-}
-
-static recsys_status make_conv(making *m, const filter *f, const dnn_shape *dst, dnn_made *made) {
-  if (suits_winograd(m, f->op, f->inputs) && try_conv(m, f, true, dst, made) == RECSYS_OK) {
-    m->plan->winograd++;
-    return RECSYS_OK;
-  }
-  return try_conv(m, f, false, dst, made);
+  return dnn_conv(made, m->net->engine, &f->src, &any, bias, dst, &f->window, f->after, m->error);
 }
 
 static recsys_status add_weights(making *m, step *s, int argument, int32_t weight, const dnn_shape *is,
                                  const dnn_shape *want) {
-  const recsys_weight *given = plan_weight(m->network, weight);
-  uint64_t values = 1;
+  const float *data = NULL;
   uint32_t index = 0;
-  for (uint32_t i = 0; i < given->rank; i++)
-    values *= given->shape[i];
-  if (values * sizeof(float) != dnn_bytes(is))
-    return dnn_fail(m->error, RECSYS_EINVAL, "weight %d has %llu values, and its operation takes %zu", (int)weight,
-                    (unsigned long long)values, dnn_bytes(is) / sizeof(float));
-  recsys_status status = weights_get(m, weight, given->data, is, want, &index);
+  recsys_status status = plan_weight_data(m, weight, is, &data);
+  if (status == RECSYS_OK)
+    status = weights_get(m, weight, data, is, want, &index);
   if (status == RECSYS_OK)
     step_add(m, s, argument, IN_WEIGHTS, (int32_t)index, want);
   return status;
@@ -174,10 +153,13 @@ static recsys_status emit_conv(making *m, uint32_t index) {
   } else {
     to = target_of(m, index, &dst);
   }
-  status = make_conv(m, &f, &dst, &made);
-  if (status != RECSYS_OK)
-    return status;
   give(m, index, to, &dst);
+  bool taken = false;
+  status = emit_winograd(m, index, from, &f.src, to, &dst, &taken);
+  if (status == RECSYS_OK && !taken)
+    status = make_conv(m, &f, &dst, &made);
+  if (status != RECSYS_OK || taken)
+    return status;
   return finish_filter(m, &f, &made, from, to, &dst);
 }
 

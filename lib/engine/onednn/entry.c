@@ -126,6 +126,7 @@ static recsys_status load(recsys_engine_net **out, const recsys_network *network
   *n = (net){.host = given,
              .threads = options->threads,
              .type = options->precision == RECSYS_PRECISION_BFLOAT16 ? dnnl_bf16 : dnnl_f32,
+             .winograd = (options->flags & RECSYS_ENGINE_DIRECT) != 0 ? NULL : winograd_kernel_at(0),
              .channels = network->channels,
              .height = network->height,
              .width = network->width};
@@ -147,11 +148,12 @@ static recsys_status load(recsys_engine_net **out, const recsys_network *network
 
 static recsys_status info(recsys_engine_net *loaded, recsys_engine_net_info *out, recsys_error *error) {
   (void)error;
-  uint32_t winograd = loaded->net.plan_count > 0 ? loaded->net.plans[0].winograd : 0;
+  const net *n = &loaded->net;
   out->batch = NET_BATCH;
   snprintf(out->device, sizeof out->device, "cpu");
-  snprintf(out->detail, sizeof out->detail, "channels in blocks of %u, %u convolutions by Winograd, batch %d",
-           dnn_block(), winograd, NET_BATCH);
+  snprintf(out->detail, sizeof out->detail, "channels in blocks of %u, batch %d%s%s", dnn_block(), NET_BATCH,
+           n->winograd_names[0] != 0 ? ", Winograd with " : "", n->winograd_names[0] != 0 ? n->winograd->name : "");
+  snprintf(out->winograd, sizeof out->winograd, "%s", n->winograd_names);
   return RECSYS_OK;
 }
 

@@ -137,9 +137,27 @@ recsys_status plan_place(net *n, plan *p, recsys_error *error) {
 
 /* -- running */
 
+static void run_winograd(const step *s) {
+  void *src = NULL, *filters = NULL, *bias = NULL, *dst = NULL, *scratch = NULL;
+  for (uint32_t k = 0; k < s->place_count; k++) {
+    int argument = s->places[k].argument;
+    void **at = argument == DNNL_ARG_SRC       ? &src
+                : argument == DNNL_ARG_WEIGHTS ? &filters
+                : argument == DNNL_ARG_BIAS    ? &bias
+                : argument == DNNL_ARG_DST     ? &dst
+                                               : &scratch;
+    dnnl_memory_get_data_handle(s->places[k].memory, at);
+  }
+  winograd_run(s->winograd, src, filters, bias, dst, scratch);
+}
+
 recsys_status plan_run(net *n, plan *p, const float *input, float *rows, recsys_error *error) {
   for (uint32_t i = 0; i < p->step_count; i++) {
     step *s = &p->steps[i];
+    if (s->winograd != NULL) {
+      run_winograd(s);
+      continue;
+    }
     dnnl_exec_arg_t arguments[STEP_PLACES];
     for (uint32_t k = 0; k < s->place_count; k++) {
       place *at = &s->places[k];
@@ -164,6 +182,7 @@ void plan_free(net *n, plan *p) {
       if (p->steps[i].places[k].memory != NULL)
         dnnl_memory_destroy(p->steps[i].places[k].memory);
     dnn_unmake(&p->steps[i].made);
+    net_free(n, p->steps[i].winograd);
   }
   net_free(n, p->steps);
   net_free(n, p->buffers);

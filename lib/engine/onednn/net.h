@@ -3,13 +3,14 @@
  * operations over places in one block of memory.
  *
  *   plan.c    which operations are needed, and which of them disappear in others
- *   emit.c    the oneDNN operation of each
+ *   emit.c    the oneDNN operation of each; winograd_emit.c: the convolutions that are ours
  *   memory.c  where everything lies, and running
  */
 #ifndef RECSYS_ENGINE_ONEDNN_NET_H
 #define RECSYS_ENGINE_ONEDNN_NET_H
 
 #include "engine/onednn/dnn.h"
+#include "engine/onednn/winograd.h"
 
 enum { NET_BATCH = 8, STEP_PLACES = 6, NONE = -1 };
 
@@ -26,6 +27,7 @@ typedef struct place {
 
 typedef struct step {
   dnn_made made;
+  winograd *winograd; /* instead of oneDNN's operation; NULL: that one */
   place places[STEP_PLACES];
   uint32_t place_count;
 } step;
@@ -47,7 +49,6 @@ typedef struct plan {
   buffer *buffers;
   uint32_t buffer_count;
   size_t bytes, scratch; /* of the block; of the working memory behind it */
-  uint32_t winograd;     /* convolutions that run so */
 } plan;
 
 typedef struct weights {
@@ -62,6 +63,8 @@ typedef struct net {
   dnnl_stream_t stream;
   uint32_t threads;
   dnnl_data_type_t type; /* of picture-shaped activations */
+  const winograd_kernel *winograd; /* NULL: every convolution is oneDNN's */
+  char winograd_names[1024];       /* what runs so, with spaces between */
   uint32_t channels, height, width;
   recsys_op *ops;
   uint32_t op_count;
@@ -100,6 +103,11 @@ recsys_status plan_make(net *n, plan *p, const recsys_network *network, uint32_t
                         recsys_error *error);
 const recsys_weight *plan_weight(const recsys_network *network, int32_t index);
 
+/* winograd_emit.c */
+/* Takes the convolution over where it suits and is faster; *taken: it did. */
+recsys_status emit_winograd(making *m, uint32_t op, int32_t from, const dnn_shape *src, int32_t to,
+                            const dnn_shape *dst, bool *taken);
+
 /* emit.c */
 recsys_status emit(making *m, uint32_t op);
 recsys_status emit_output(making *m);
@@ -113,9 +121,15 @@ recsys_status plan_place(net *n, plan *p, recsys_error *error);
 recsys_status plan_run(net *n, plan *p, const float *input, float *rows, recsys_error *error);
 void plan_free(net *n, plan *p);
 
+/* The numbers of a weight of the network, whose `shape` an operation takes. */
+recsys_status plan_weight_data(making *m, int32_t weight, const dnn_shape *is, const float **data);
+
 /* weights.c: the index of a weight of the network in the layout that is wanted. `is`: its own shape, plain float32. */
 recsys_status weights_get(making *m, int32_t weight, const float *data, const dnn_shape *is, const dnn_shape *want,
                           uint32_t *index);
+/* The same in the form that Winograd's convolution takes (outputs x inputs x 3 x 3; more inputs are zeros). */
+recsys_status weights_get_winograd(making *m, int32_t weight, const float *data, int64_t outputs, int64_t inputs,
+                                   int64_t padded_inputs, uint32_t *index, dnn_shape *shape);
 /* A layout in which the weight is there already; NULL: none. */
 const dnn_shape *weights_there(const net *n, int32_t weight);
 

@@ -11,6 +11,18 @@ const recsys_weight *plan_weight(const recsys_network *network, int32_t index) {
   return (const recsys_weight *)((const char *)network->weights + (size_t)network->weight_size * (size_t)index);
 }
 
+recsys_status plan_weight_data(making *m, int32_t weight, const dnn_shape *is, const float **data) {
+  const recsys_weight *given = plan_weight(m->network, weight);
+  uint64_t values = 1;
+  for (uint32_t i = 0; i < given->rank; i++)
+    values *= given->shape[i];
+  *data = given->data;
+  if (values * sizeof(float) == dnn_bytes(is))
+    return RECSYS_OK;
+  return dnn_fail(m->error, RECSYS_EINVAL, "weight %d has %llu values, and its operation takes %zu", (int)weight,
+                  (unsigned long long)values, dnn_bytes(is) / sizeof(float));
+}
+
 static void find_needed(making *m) {
   const recsys_op *ops = m->net->ops;
   m->needed[m->plan->output] = true;

@@ -51,14 +51,16 @@ static recsys_status reorder(net *n, const float *data, const dnn_shape *is, con
   return ok ? RECSYS_OK : dnn_fail(error, RECSYS_ENOMEM, "the onednn engine has no memory to reorder weights");
 }
 
-recsys_status weights_get(making *m, int32_t weight, const float *data, const dnn_shape *is, const dnn_shape *want,
-                          uint32_t *index) {
+static bool find(const net *n, int32_t weight, const dnn_shape *want, uint32_t *index) {
+  for (*index = 0; *index < n->weights_count; ++*index)
+    if (weight >= 0 && n->weights[*index].weight == weight && dnn_same(&n->weights[*index].shape, want))
+      return true;
+  return false;
+}
+
+/* Room for one more in that shape. */
+static recsys_status make(making *m, int32_t weight, const dnn_shape *want, uint32_t *index) {
   net *n = m->net;
-  for (uint32_t i = 0; i < n->weights_count; i++)
-    if (weight >= 0 && n->weights[i].weight == weight && dnn_same(&n->weights[i].shape, want)) {
-      *index = i;
-      return RECSYS_OK;
-    }
   weights *w = new_weights(n);
   void *to = w != NULL ? net_alloc(n, dnn_bytes(want), 1) : NULL;
   if (to == NULL)
@@ -66,5 +68,27 @@ recsys_status weights_get(making *m, int32_t weight, const float *data, const dn
                     dnn_bytes(want));
   *w = (weights){weight, *want, to};
   *index = n->weights_count++;
-  return reorder(n, data, is, want, to, m->error);
+  return RECSYS_OK;
+}
+
+recsys_status weights_get(making *m, int32_t weight, const float *data, const dnn_shape *is, const dnn_shape *want,
+                          uint32_t *index) {
+  net *n = m->net;
+  if (find(n, weight, want, index))
+    return RECSYS_OK;
+  recsys_status status = make(m, weight, want, index);
+  return status == RECSYS_OK ? reorder(n, data, is, want, n->weights[*index].data, m->error) : status;
+}
+
+recsys_status weights_get_winograd(making *m, int32_t weight, const float *data, int64_t outputs, int64_t inputs,
+                                   int64_t padded_inputs, uint32_t *index, dnn_shape *shape) {
+  net *n = m->net;
+  const int64_t floats = (int64_t)winograd_weights_floats(outputs, padded_inputs);
+  *shape = dnn_shape_of(&floats, 1, dnnl_f32, DNN_PLAIN);
+  if (find(n, weight, shape, index))
+    return RECSYS_OK;
+  recsys_status status = make(m, weight, shape, index);
+  if (status == RECSYS_OK)
+    winograd_weights(n->winograd, outputs, inputs, padded_inputs, data, n->weights[*index].data, n->threads);
+  return status;
 }
