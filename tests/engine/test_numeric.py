@@ -8,9 +8,7 @@ ends alone, because the engine fuses what nobody asks for.
 Exit status 77 (skipped) without torchvision. Real weights: SHARED_DATA/weights, where that is there.
 """
 
-import json
 import os
-import struct
 import subprocess
 import sys
 import tempfile
@@ -20,39 +18,13 @@ try:
     import torch
     sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "nn"))
     import reference_nets
+    from safetensors_file import read_safetensors, write_safetensors
 except ImportError as e:
     print("skipped:", e)
     sys.exit(77)
 
 ENDS = ["avgpool", "maxpool", "flatten", "softmax", "fc2"]
 N = int(os.environ.get("PICTURES", "2"))
-
-
-def write_safetensors(path, state):
-    header, blobs, at = {}, [], 0
-    for name, tensor in state.items():
-        if tensor.dtype != torch.float32:
-            continue
-        blob = tensor.contiguous().numpy().tobytes()
-        header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": [at, at + len(blob)]}
-        blobs.append(blob)
-        at += len(blob)
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    with open(path, "wb") as file:
-        file.write(struct.pack("<Q", len(text)) + text)
-        for blob in blobs:
-            file.write(blob)
-
-
-def read_safetensors(path):
-    with open(path, "rb") as file:
-        length = struct.unpack("<Q", file.read(8))[0]
-        header = json.loads(file.read(length))
-        data = file.read()
-    header.pop("__metadata__", None)
-    return {name: torch.from_numpy(np.frombuffer(data[e["data_offsets"][0]:e["data_offsets"][1]], "<f4")
-                                   .reshape(e["shape"]).copy()) for name, e in header.items()}
 
 
 def run(tool, weights, architecture, precision, raw, layers):
