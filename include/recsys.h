@@ -688,14 +688,16 @@ typedef struct recsys_index_options {
  * are, it is built anew within that call. Searches go on meanwhile; puts, refreshes and forks of this process wait. It
  * is saved in the file `location`-index-N when it was built, and when a store that has changed it is opened or closed,
  * and is checked against the store at opening (phase "index" of its progress): rows that have changed since are taken
- * in, and a file that is damaged or another space's is replaced by an index with the usual numbers for the cosine. A
- * store in memory writes nothing; nor does a handle that is read-only, which goes without an index where the file is
- * damaged. Another process that has the store open finds the index when it opens it anew. Building over the same rows
- * in the same order gives the same index, whatever the threads. Cancelled or failed: the index is as it was before. */
+ * in, and a file that is damaged or another space's is replaced by an index with the same numbers, where it tells them,
+ * else the usual ones. A file that another process has replaced or removed since is left as it is. A store in memory
+ * writes nothing; nor does a handle that is read-only, which goes without an index where the file is damaged. Another
+ * process that has the store open finds the index when it refreshes. Building over the same rows in the same order
+ * gives the same index, whatever the threads. Cancelled or failed: the index is as it was before. */
 RECSYS_API recsys_status recsys_store_build_index(recsys_store *store, const recsys_index_options *options,
                                                   recsys_error *error);
 
-/** Removes the index of a space (NULL: the default one) and its file; RECSYS_ENOTFOUND where it has none. */
+/** Removes the index of a space (NULL: the default one) and its file, even one that could not be used;
+ * RECSYS_ENOTFOUND where it has neither. */
 RECSYS_API recsys_status recsys_store_remove_index(recsys_store *store, const char *fingerprint, recsys_error *error);
 
 /** What approximate search with these options (their `approximate` is taken as 1) really returns: the share of the k

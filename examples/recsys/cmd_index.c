@@ -132,9 +132,32 @@ static void print_table(const job *j) {
   printf("   exact                   100 %%   %9.3f\n", j->points[EFFORTS].milliseconds);
 }
 
-static int run(const args *a, recsys_store *store) {
+static int remove_it(const args *a, recsys_store *store) {
   recsys_error error = {0};
-  recsys_store_info info = {.struct_size = sizeof info};
+  if (recsys_store_remove_index(store, NULL, &error))
+    return say_error(&error);
+  if (args_has(a, "json"))
+    json_print(json_pack("{s:s, s:s, s:b}", "command", "index", "store", a->words[0], "removed", 1));
+  else
+    printf("The index of %s is removed; searches are exact.\n", a->words[0]);
+  return DONE;
+}
+
+/* Pictures of the default space, which is the one that was indexed. */
+static uint64_t count_pictures(recsys_store *store) {
+  recsys_error error;
+  char *text = opening_describe(store, &error);
+  json_t *all = text ? json_loads(text, 0, NULL) : NULL, *space;
+  json_int_t pictures = 0;
+  size_t i;
+  json_array_foreach(json_object_get(all, "spaces"), i, space) if (json_is_true(json_object_get(space, "default")))
+      pictures = json_integer_value(json_object_get(space, "embeddings"));
+  json_decref(all);
+  free(text);
+  return (uint64_t)pictures;
+}
+
+static int run(const args *a, recsys_store *store) {
   job j = {.a = a, .store = store, .how = {.struct_size = sizeof j.how}, .k = 10};
   uint64_t links = 0, effort = 0;
   const char *metric = args_get(a, "metric", "cosine");
@@ -144,14 +167,12 @@ static int run(const args *a, recsys_store *store) {
   if (strcmp(metric, "cosine") != 0 && strcmp(metric, "euclidean") != 0)
     return args_misuse(a, "--metric is cosine or euclidean, not \"%s\"", metric);
   if (args_has(a, "remove"))
-    return recsys_store_remove_index(store, NULL, &error) ? say_error(&error) : DONE;
+    return remove_it(a, store);
   j.how.metric = !strcmp(metric, "euclidean") ? RECSYS_METRIC_EUCLIDEAN : RECSYS_METRIC_COSINE;
   j.how.links = (uint32_t)links;
   j.how.effort = (uint32_t)effort;
   int code = build(&j);
-  if (!code && recsys_store_get_info(store, &info, &error))
-    code = say_error(&error);
-  j.pictures = info.embeddings;
+  j.pictures = count_pictures(store);
   if (!code)
     code = measure(&j);
   if (!code)

@@ -60,23 +60,6 @@ static void print_store(const char *path, const store_facts *f) {
            f->untrained ? " (UNTRAINED: random weights)" : "");
 }
 
-/* A text of the library in a buffer of the right size; NULL: said already. */
-static char *describe_store(recsys_store *store) {
-  size_t length = 0;
-  recsys_error error = {0};
-  char *description = NULL;
-  recsys_status status = recsys_store_describe(store, NULL, 0, &length, &error);
-  if (!status) {
-    description = need(length + 1, 1);
-    status = recsys_store_describe(store, description, length + 1, NULL, &error);
-  }
-  if (!status)
-    return description;
-  say_error(&error);
-  free(description);
-  return NULL;
-}
-
 /* The library's JSON, indented, with the command and the store in front. */
 static int print_description(const char *description, const char *subject, const char *name) {
   json_t *object = json_pack("{ss ss}", "command", "info", subject, name);
@@ -94,13 +77,16 @@ static int print_description(const char *description, const char *subject, const
 }
 
 static int info_store(const args *a) {
+  recsys_error error;
   store_facts facts;
   recsys_store *store = opening_store(a, a->words[0], RECSYS_STORE_MUST_EXIST | RECSYS_STORE_READ_ONLY);
   int code = FAILED;
   if (store && opening_facts(store, &facts)) {
     code = DONE;
     if (args_has(a, "json")) {
-      char *description = describe_store(store);
+      char *description = opening_describe(store, &error);
+      if (!description)
+        say_error(&error);
       code = description ? print_description(description, "store", a->words[0]) : FAILED;
       free(description);
     } else {

@@ -38,13 +38,20 @@ const args_option opening_model_options[] = {
     {0},
 };
 
+/* Only what a user should know: that something was damaged or left out. */
+static void warn(void *user, int32_t level, const char *message) {
+  (void)user;
+  if (level <= RECSYS_LOG_WARNING)
+    fprintf(stderr, "warning: %s\n", message);
+}
+
 recsys_store *opening_store(const args *a, const char *path, uint32_t flags) {
   recsys_store *store = NULL;
   recsys_error error = {0};
   progress p;
   progress_begin(&p, "Loading", "rows", 0, 0);
   recsys_store_options options = {
-      .struct_size = sizeof options, .flags = flags, .progress = progress_callback, .progress_user = &p};
+      .struct_size = sizeof options, .flags = flags, .progress = progress_callback, .progress_user = &p, .log = warn};
   uint64_t threads = 0;
   if (args_whole(a, "threads", 1, 4096, &threads)) {
     options.threads = (uint32_t)threads;
@@ -95,7 +102,7 @@ static size_t read_fields(store_facts *facts, const json_t *fields, const char *
   return facts->n_fields - before;
 }
 
-static char *describe(recsys_store *store, recsys_error *error) {
+char *opening_describe(recsys_store *store, recsys_error *error) {
   size_t length = 0;
   if (recsys_store_describe(store, NULL, 0, &length, error))
     return NULL;
@@ -111,7 +118,7 @@ bool opening_facts(recsys_store *store, store_facts *facts) {
   recsys_error error = {0};
   *facts = (store_facts){.info = {.struct_size = sizeof facts->info}};
   char *description = NULL;
-  if (recsys_store_get_info(store, &facts->info, &error) || !(description = describe(store, &error))) {
+  if (recsys_store_get_info(store, &facts->info, &error) || !(description = opening_describe(store, &error))) {
     say_error(&error);
     return false;
   }
@@ -186,7 +193,7 @@ static bool read_word(const args *a, const char *option, const char *const *word
 
 static bool read_running(const args *a, recsys_model_options *options) {
   static const char *const precisions[] = {"auto", "float32", "bfloat16"}, *const isolations[] = {"none", "process"},
-                          *const convolutions[] = {"auto", "direct"};
+                           *const convolutions[] = {"auto", "direct"};
   uint32_t direct = 0;
   if (!read_word(a, "convolution", convolutions, 2, &direct))
     return false;

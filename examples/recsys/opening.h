@@ -26,6 +26,8 @@ typedef struct store_facts {
 
 /* NULL: said already. flags: RECSYS_STORE_... */
 recsys_store *opening_store(const args *a, const char *path, uint32_t flags);
+/* The library's description of the store, on the heap; NULL: see error. */
+char *opening_describe(recsys_store *store, recsys_error *error);
 bool opening_facts(recsys_store *store, store_facts *facts);
 void opening_free_facts(store_facts *facts);
 

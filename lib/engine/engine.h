@@ -30,9 +30,9 @@ enum { RECSYS_ENGINE_DIRECT = 1 }; /* no Winograd */
 
 typedef struct recsys_engine_options {
   uint32_t struct_size;
-  uint32_t precision; /* RECSYS_PRECISION_FLOAT32 or _BFLOAT16 */
-  uint32_t threads;   /* > 0 */
-  uint32_t flags;     /* RECSYS_ENGINE_... */
+  uint32_t precision;      /* RECSYS_PRECISION_FLOAT32 or _BFLOAT16 */
+  uint32_t threads;        /* > 0 */
+  uint32_t flags;          /* RECSYS_ENGINE_... */
   const char *device;      /* "auto", "cpu", "cuda", "cuda:N" */
   const uint32_t *outputs; /* the operations whose results will be asked for */
   uint64_t output_count;
@@ -42,9 +42,9 @@ typedef struct recsys_engine_net recsys_engine_net;
 
 typedef struct recsys_engine_net_info {
   uint32_t struct_size;
-  uint32_t batch;  /* pictures per call that run fastest */
-  char device[32]; /* where it runs: "cpu", "cuda:0" */
-  char detail[96]; /* for people: kernels, layout */
+  uint32_t batch;      /* pictures per call that run fastest */
+  char device[32];     /* where it runs: "cpu", "cuda:0" */
+  char detail[96];     /* for people: kernels, layout */
   char winograd[1024]; /* the convolutions that run by Winograd: their weights' names up to the last point, with spaces
                           between; cut off where there are too many */
 } recsys_engine_net_info;

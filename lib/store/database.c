@@ -163,7 +163,7 @@ static recsys_status check_version(recsys_store *store, recsys_error *error) {
 /* A URI for SQLite, with everything that is special in one escaped. */
 static bool uri_of(const recsys_store *store, recsys__string *uri) {
   recsys__string_append(uri, "file:");
-  for (const char *c = store->location; *c; c++) {
+  for (const char *c = store->file ? store->file : store->location; *c; c++) {
     if (strchr("%?#", *c))
       recsys__string_printf(uri, "%%%02X", (unsigned char)*c);
     else
@@ -190,8 +190,10 @@ static int connect_to(recsys_store *store, recsys_error *error) {
   int code = sqlite3_open_v2(memory ? ":memory:" : uri.data, &store->db,
                              mode | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
   recsys__string_free(&uri);
+  if (code == SQLITE_OK && !memory && !store->file)
+    store->file = recsys__strdup(sqlite3_db_filename(store->db, "main"));
   if (code == SQLITE_OK)
-    return RECSYS_OK;
+    return memory || store->file ? RECSYS_OK : recsys__no_memory(error, "the store's name");
   if ((code & 0xff) == SQLITE_CANTOPEN && store->db) {
     int number = sqlite3_system_errno(store->db);
     return recsys__fail_errno(error, number ? number : ENOENT, "open", store->location);

@@ -325,6 +325,7 @@ static bool drop(recsys__store_core *core, int64_t space) {
 void recsys__indexes_free(recsys__store_core *core) {
   while (core->indexes)
     drop(core, core->indexes->space);
+  recsys__free(core->index_marks);
 }
 
 static const recsys__space *space_of(const recsys__view *view, int64_t id) {
@@ -335,8 +336,7 @@ static const recsys__space *space_of(const recsys__view *view, int64_t id) {
 }
 
 static bool keeps_files(const recsys_store *store) {
-  return strcmp(store->location, ":memory:") != 0 &&
-         !(store->options.flags & (RECSYS_STORE_READ_ONLY | RECSYS_STORE_IMMUTABLE));
+  return store->file && !(store->options.flags & (RECSYS_STORE_READ_ONLY | RECSYS_STORE_IMMUTABLE));
 }
 
 static void follow(recsys_store *store, recsys__index *index, const recsys__space *space) {
@@ -376,6 +376,8 @@ void recsys__indexes_save(recsys_store *store) {
   for (recsys__index *index = store->core->indexes; keeps_files(store) && index; index = index->next) {
     if (!index->unsaved || atomic_load(&index->broken))
       continue;
+    if (recsys__index_news_of(store, index->space) != RECSYS__FILE_SAME)
+      continue; /* another process has the last word */
     if (recsys__index_save(store, index, &error))
       recsys__log_write(&store->log, RECSYS_LOG_WARNING, "the index was not saved: %s", error.message);
     else
@@ -384,15 +386,16 @@ void recsys__indexes_save(recsys_store *store) {
 }
 
 static recsys_status open_one(recsys_store *store, const recsys__space *space, recsys_error *error) {
+  recsys__hnsw_shape shape = {RECSYS_METRIC_COSINE, LINKS, BUILD_EFFORT};
   recsys__index *index = NULL;
-  recsys_status status = recsys__index_load(store, space, &index, error);
+  recsys_status status = recsys__index_load(store, space, &index, &shape, error);
+  bool unread = status == RECSYS_EVERSION || status == RECSYS_EIO || status == RECSYS_EREADONLY;
   bool useless = status && status != RECSYS_ENOMEM && status != RECSYS_ECANCELLED;
-  if (useless && !keeps_files(store)) {
+  if (useless && (unread || !keeps_files(store))) { /* it may be good all the same */
     recsys__log_write(&store->log, RECSYS_LOG_WARNING, "%s; searches are exact", error->message);
     return RECSYS_OK;
   }
   if (useless) {
-    recsys__hnsw_shape shape = {RECSYS_METRIC_COSINE, LINKS, BUILD_EFFORT};
     recsys__log_write(&store->log, RECSYS_LOG_WARNING, "%s; it is built anew", error->message);
     index = recsys__index_new(space->id, space->rows, &shape);
     status = index ? RECSYS_OK : recsys__no_memory(error, "the index");
@@ -409,7 +412,7 @@ static recsys_status open_one(recsys_store *store, const recsys__space *space, r
 
 recsys_status recsys__indexes_open(recsys_store *store, recsys_error *error) {
   recsys_status status = RECSYS_OK;
-  if (!strcmp(store->location, ":memory:"))
+  if (!store->file)
     return RECSYS_OK;
   const recsys__view *view = recsys__store_view(store);
   for (size_t i = 0; !status && i < view->space_count; i++)
@@ -418,6 +421,31 @@ recsys_status recsys__indexes_open(recsys_store *store, recsys_error *error) {
   if (!status)
     recsys__indexes_save(store);
   return status;
+}
+
+/* Takes over what another process has built. */
+static void take_news(recsys_store *store, const recsys__space *space) {
+  recsys__hnsw_shape shape;
+  recsys__index *index = NULL;
+  recsys_error error;
+  recsys_status status = recsys__index_load(store, space, &index, &shape, &error);
+  if (status)
+    recsys__log_write(&store->log, RECSYS_LOG_WARNING, "%s; it is left alone", error.message);
+  else if (index)
+    recsys__index_publish(store->core, index);
+}
+
+void recsys__indexes_refresh(recsys_store *store) {
+  const recsys__view *view = recsys__store_view(store);
+  for (size_t i = 0; store->file && i < view->space_count; i++) {
+    recsys__index_news news = recsys__index_news_of(store, view->spaces[i].id);
+    if (news == RECSYS__FILE_CHANGED)
+      take_news(store, &view->spaces[i]);
+    else if (news == RECSYS__FILE_GONE)
+      drop(store->core, view->spaces[i].id);
+  }
+  recsys__view_release(view);
+  recsys__indexes_follow(store);
 }
 
 struct json_t *recsys__index_json(recsys__store_core *core, int64_t space) {
@@ -497,11 +525,12 @@ recsys_status recsys_store_remove_index(recsys_store *store, const char *fingerp
   recsys_status status = begin(store, fingerprint, &view, &number, error);
   if (!view)
     return status;
-  if (!status && !drop(store->core, view->spaces[number].id))
+  int64_t id = status ? 0 : view->spaces[number].id;
+  bool had = !status && drop(store->core, id);
+  bool file = !status && keeps_files(store) && recsys__index_unlink(store, id); /* even one that could not be used */
+  if (!status && !had && !file)
     status =
         recsys__fail(error, RECSYS_ENOTFOUND, 0, "the space '%.60s' has no index", view->spaces[number].fingerprint);
-  if (!status && keeps_files(store))
-    recsys__index_unlink(store, view->spaces[number].id);
   recsys__view_release(view);
   recsys__lock_give(&store->write);
   return status ? status : recsys__ok(error);

@@ -40,11 +40,22 @@ void recsys__index_publish(recsys__store_core *core, recsys__index *index);
 recsys__index *recsys__index_of(recsys__store_core *core, int64_t space);
 
 /* -- index_file.c */
+
+typedef enum recsys__index_news {
+  RECSYS__FILE_SAME,    /* it is the one that was last read or written here, or there is none and was none */
+  RECSYS__FILE_CHANGED, /* another process has written it */
+  RECSYS__FILE_GONE     /* another process has removed it */
+} recsys__index_news;
+
+recsys__index_news recsys__index_news_of(recsys_store *store, int64_t space);
+/* Replaces the file, whoever has written it. */
 recsys_status recsys__index_save(recsys_store *store, const recsys__index *index, recsys_error *error);
-/* *index NULL and RECSYS_OK: there is no file. RECSYS_ENOMEM, RECSYS_ECANCELLED; anything else: the file is of no use.
- */
+/* *index NULL and RECSYS_OK: there is no file. RECSYS_ENOMEM, RECSYS_ECANCELLED. RECSYS_EVERSION: a newer library's.
+ * RECSYS_EIO, RECSYS_EREADONLY: it cannot be read. All else: it is damaged, or of another space; *shape is the index's
+ * where the file still tells it, and else stays as it was. */
 recsys_status recsys__index_load(recsys_store *store, const recsys__space *space, recsys__index **index,
-                                 recsys_error *error);
-void recsys__index_unlink(recsys_store *store, int64_t space);
+                                 recsys__hnsw_shape *shape, recsys_error *error);
+/* Removes the file; false: there was none. */
+bool recsys__index_unlink(recsys_store *store, int64_t space);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/safetensors.h"
@@ -19,15 +20,71 @@ enum { TENSORS = 6 };
 static const char *const names[TENSORS] = {"items", "pictures", "rows", "levels", "counts", "links"};
 
 static bool path_of(const recsys_store *store, int64_t space, recsys__string *path) {
-  recsys__string_printf(path, "%s-index-%" PRId64, store->location, space);
+  recsys__string_printf(path, "%s-index-%" PRId64, store->file, space);
   return !path->failed;
 }
 
-void recsys__index_unlink(recsys_store *store, int64_t space) {
+/* -- whose file it is: every writer makes a new one and renames it */
+
+typedef struct recsys__index_mark {
+  int64_t space;
+  uint64_t device, number, size, seconds, nanoseconds; /* 0, all of them: no file */
+} recsys__index_mark;
+
+static recsys__index_mark look(recsys_store *store, int64_t space) {
+  recsys__index_mark mark = {.space = space};
   recsys__string path = {0};
-  if (path_of(store, space, &path))
-    unlink(path.data);
+  struct stat is;
+  if (path_of(store, space, &path) && !stat(path.data, &is))
+    mark = (recsys__index_mark){
+        space, is.st_dev, is.st_ino, (uint64_t)is.st_size, (uint64_t)is.st_mtim.tv_sec, (uint64_t)is.st_mtim.tv_nsec};
   recsys__string_free(&path);
+  return mark;
+}
+
+static bool same_mark(const recsys__index_mark *a, const recsys__index_mark *b) {
+  return a->device == b->device && a->number == b->number && a->size == b->size && a->seconds == b->seconds &&
+         a->nanoseconds == b->nanoseconds;
+}
+
+/* What was last seen of the space's file; NULL: nothing. */
+static recsys__index_mark *mark_of(const recsys_store *store, int64_t space) {
+  for (size_t i = 0; i < store->core->index_mark_count; i++)
+    if (store->core->index_marks[i].space == space)
+      return &store->core->index_marks[i];
+  return NULL;
+}
+
+/* Out of memory only means that the file will be looked at again. */
+static void remember(recsys_store *store, int64_t space) {
+  recsys__store_core *core = store->core;
+  recsys__index_mark *mark = mark_of(store, space);
+  if (!mark) {
+    void *marks = core->index_marks;
+    bool good = recsys__grow(&marks, &core->index_mark_room, core->index_mark_count + 1, sizeof *mark);
+    core->index_marks = marks;
+    if (!good)
+      return;
+    mark = &core->index_marks[core->index_mark_count++];
+  }
+  *mark = look(store, space);
+}
+
+recsys__index_news recsys__index_news_of(recsys_store *store, int64_t space) {
+  static const recsys__index_mark none = {0};
+  const recsys__index_mark now = look(store, space), *mark = mark_of(store, space);
+  const recsys__index_mark was = mark ? *mark : none;
+  if (same_mark(&now, &was))
+    return RECSYS__FILE_SAME;
+  return same_mark(&now, &none) ? RECSYS__FILE_GONE : RECSYS__FILE_CHANGED;
+}
+
+bool recsys__index_unlink(recsys_store *store, int64_t space) {
+  recsys__string path = {0};
+  bool was = path_of(store, space, &path) && !unlink(path.data);
+  recsys__string_free(&path);
+  remember(store, space);
+  return was;
 }
 
 /* What a node's row looked like: of its codes, their scale and the row's length. */
@@ -135,6 +192,8 @@ recsys_status recsys__index_save(recsys_store *store, const recsys__index *index
     fill_columns(index, &c);
     status = write_file(path.data, fingerprint_of(store, index->space, fingerprint), index, &links, &c, error);
   }
+  if (!status)
+    remember(store, index->space);
   recsys__free(c.items);
   recsys__free(c.pictures);
   recsys__free(c.hashes);
@@ -176,6 +235,9 @@ static recsys_status check_file(const recsys__tensors *file, const char *path, c
   const char *format = recsys__tensors_metadata(file, "format");
   const char *of = recsys__tensors_metadata(file, "fingerprint"), *digest = recsys__tensors_metadata(file, "digest");
   char hex[65];
+  if (format && strcmp(format, FORMAT) != 0 && !strncmp(format, FORMAT, strlen(FORMAT) - 1))
+    return recsys__fail(error, RECSYS_EVERSION, 0,
+                        "the index '%.120s' has the format %.40s of a newer library; update this one", path, format);
   if (!format || strcmp(format, FORMAT) != 0 || !of || !digest || !tensors_of(file, tensors) ||
       !number_of(file, "metric", 0, 1, &f->shape.metric) || !number_of(file, "links", 2, 128, &f->shape.links) ||
       !number_of(file, "effort", 1, 10000, &f->shape.effort) || !number_of(file, "removed", 0, INT32_MAX, &f->removed))
@@ -239,7 +301,7 @@ static recsys_status restore(recsys_store *store, recsys__index *index, const re
 }
 
 recsys_status recsys__index_load(recsys_store *store, const recsys__space *space, recsys__index **index,
-                                 recsys_error *error) {
+                                 recsys__hnsw_shape *shape, recsys_error *error) {
   recsys__string path = {0};
   recsys__tensors file = {0};
   recsys__tensor tensors[TENSORS] = {{0}};
@@ -247,6 +309,7 @@ recsys_status recsys__index_load(recsys_store *store, const recsys__space *space
   *index = NULL;
   if (!path_of(store, space->id, &path))
     return recsys__no_memory(error, "the index's name");
+  remember(store, space->id);
   recsys_status status = recsys__tensors_read(&file, path.data, error);
   if (status == RECSYS_ENOTFOUND) {
     recsys__string_free(&path);
@@ -254,6 +317,8 @@ recsys_status recsys__index_load(recsys_store *store, const recsys__space *space
   }
   if (!status)
     status = check_file(&file, path.data, space->fingerprint, tensors, &f, error);
+  if (f.fingerprint) /* the numbers are possible ones */
+    *shape = f.shape;
   size_t n = status ? 0 : (size_t)tensors[0].shape[0], *numbers = recsys__alloc(n, sizeof *numbers), found = 0;
   if (!status && (!numbers || !(*index = recsys__index_new(space->id, space->rows, &f.shape))))
     status = recsys__no_memory(error, "the index");

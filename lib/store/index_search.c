@@ -63,6 +63,18 @@ static bool search(const recsys__index *index, const recsys__rows *queries, cons
   return good;
 }
 
+bool recsys__index_usable(const recsys__view *view, int32_t space, uint32_t metric) {
+  recsys__index *index = recsys__index_of(view->core, view->spaces[space].id);
+  bool usable = false;
+  if (index && recsys__index_enter(index)) {
+    usable = !atomic_load(&index->broken) && index->rows == view->spaces[space].rows &&
+             recsys__hnsw_shape_of(index->graph)->metric == metric;
+    recsys__index_leave(index);
+  }
+  recsys__ref_release(index);
+  return usable;
+}
+
 bool recsys__index_search(const recsys__view *view, int32_t space, const recsys__rows *queries, const size_t *numbers,
                           size_t n, const recsys__rows_query *query, size_t effort, int64_t *ids, double *scores,
                           size_t *count) {

@@ -75,6 +75,7 @@ void recsys_store_close(recsys_store *store) {
   recsys__store_core_release(store->core);
   recsys__lock_destroy(&store->write);
   recsys__free(store->location);
+  recsys__free(store->file);
   recsys__free(store);
 }
 

@@ -169,6 +169,11 @@ static recsys_status search_each(const search *s, uint32_t threads, const float 
 
 /* -- approximately */
 
+/* Without an index that can be searched, many queries are faster as a block. */
+static bool by_index(const search *s) {
+  return s->options.approximate && recsys__index_usable(s->view, s->space, s->options.metric);
+}
+
 typedef struct guess {
   const search *s;
   const recsys__rows *queries; /* query i is row i; NULL: it is items[i] */
@@ -284,9 +289,9 @@ recsys_status recsys_store_search(recsys_store *store, const float *queries, siz
   if (!status)
     status = check_queries(queries, n, dim, error);
   if (!status)
-    status = (s.options.approximate ? search_guess
-              : n < MANY            ? search_each
-                         : search_block)(&s, store->core->threads, queries, n, dim, k, ids, scores, counts, error);
+    status = (by_index(&s) ? search_guess
+              : n < MANY   ? search_each
+                           : search_block)(&s, store->core->threads, queries, n, dim, k, ids, scores, counts, error);
   end(&s);
   if (status)
     clear(n, k, ids, scores, counts);
@@ -394,9 +399,9 @@ recsys_status recsys_store_similar(recsys_store *store, const int64_t *items, si
   clear(n, k, ids, scores, counts);
   status = begin(&s, store, options, error);
   if (!status)
-    status = (s.options.approximate ? similar_guess
-              : n < MANY            ? similar_each
-                                    : similar_block)(&s, store->core->threads, items, n, k, ids, scores, counts, error);
+    status = (by_index(&s) ? similar_guess
+              : n < MANY   ? similar_each
+                           : similar_block)(&s, store->core->threads, items, n, k, ids, scores, counts, error);
   for (size_t i = 0; i < n && !status; i++) {
     bool has = recsys__view_has_embedding(s.view, s.space, items[i]);
     if (statuses)

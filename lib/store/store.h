@@ -80,7 +80,9 @@ struct recsys__store_core {
   recsys__vocabulary vocabulary;
   recsys__lock latch; /* around `view` and `indexes` */
   recsys__view *view;
-  struct recsys__index *indexes; /* a list, one of a space at most */
+  struct recsys__index *indexes;          /* a list, one of a space at most */
+  struct recsys__index_mark *index_marks; /* which file of each space was last read or written */
+  size_t index_mark_count, index_mark_room;
   uint32_t threads;
 };
 
@@ -92,7 +94,8 @@ struct recsys_store {
   int64_t change;      /* the last change number given out, while a transaction of ours is open */
   bool triggers;       /* whether they are on in it */
   bool stale;          /* memory may be behind the database: refresh before the next write */
-  char *location;
+  char *location;      /* as the caller has named it */
+  char *file;          /* its absolute path, whatever becomes the working directory; NULL: in memory */
   recsys_store_options options;
   recsys__log log;
 };
@@ -142,14 +145,19 @@ int64_t recsys__view_resolve(const recsys__view *view, int kind, const char *key
  * up. */
 /* Opens the indexes that lie beside the store. What is damaged is built anew. */
 recsys_status recsys__indexes_open(recsys_store *store, recsys_error *error);
-/* After a view was published, with store->write held: takes its changes into the indexes. */
+/* With store->write held, after a view was published: takes its changes into the indexes. */
 void recsys__indexes_follow(recsys_store *store);
+/* The same after a refresh, with what other processes have done to the files: built an index, replaced or removed one.
+ */
+void recsys__indexes_refresh(recsys_store *store);
 /* With store->write held: writes those that have changed since they were. */
 void recsys__indexes_save(recsys_store *store);
 void recsys__indexes_free(recsys__store_core *core);
 /* What describe says of a space's index: a new JSON object; NULL: there is none. */
 struct json_t *recsys__index_json(recsys__store_core *core, int64_t space);
 
+/* Whether there is one for this metric that can be searched now. */
+bool recsys__index_usable(const recsys__view *view, int32_t space, uint32_t metric);
 /* The list of a query by the space's index. false: it cannot tell, search exactly: there is no index for this metric,
  * it stands on other rows, or too few items pass. effort 0: the usual. */
 bool recsys__index_search(const recsys__view *view, int32_t space, const recsys__rows *queries, const size_t *numbers,

@@ -115,7 +115,7 @@ recsys_status recsys_store_refresh(recsys_store *store, recsys_error *error) {
   sqlite3_exec(store->db, "COMMIT", NULL, NULL, NULL);
   if (!status) {
     recsys__view_publish(store->core, next);
-    recsys__indexes_follow(store);
+    recsys__indexes_refresh(store);
   }
   recsys__db_trim(store);
   recsys__lock_give(&store->write);

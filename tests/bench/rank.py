@@ -15,6 +15,7 @@ import time
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # implicit threads by itself; NumPy's EASE sets it back below
 import numpy as np
+from peers import note
 
 try:
     import implicit
@@ -100,6 +101,7 @@ def compare(name, ours, theirs, rounds, peer):
     line = f"{name:34s} recsys {statistics.median(mine) * 1000:9.1f} ms"
     if theirs:
         ratios = sorted(b / a for a, b in zip(mine, other))
+        note("Ranking", name, peer, mine, other, "ms", 1e3)
         line += (f"   {peer} {statistics.median(other) * 1000:9.1f} ms   {statistics.median(ratios):5.2f} x as fast "
                  f"({ratios[0]:.2f} to {ratios[-1]:.2f})")
     print(line, flush=True)

@@ -14,6 +14,7 @@ import numpy as np
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../bindings/python"))
 import recsys  # noqa: E402
+from peers import note  # noqa: E402
 
 QUERIES, K, THREADS = 1000, 10, 2
 EFFORTS = (10, 15, 20, 30, 40, 60, 80, 120, 160)
@@ -124,6 +125,8 @@ def show(title, times, unit):
     print(f"\n{title}\n\n| library | median | range | times librecsys |\n| --- | --- | --- | --- |")
     for name, values in times.items():
         ratios = np.array(values) / np.array(times[Ours.name])
+        if name != Ours.name:
+            note("Search", title.rpartition(", ")[0], name, times[Ours.name], values, title.rpartition(", ")[2].partition(" ")[0], unit)
         print(f"| {name} | {np.median(values) * unit:.3f} | {min(values) * unit:.3f} to {max(values) * unit:.3f} | "
               f"{np.median(ratios):.2f} ({ratios.min():.2f} to {ratios.max():.2f}) |")
 
@@ -171,7 +174,7 @@ def main():
         pairs = [(ours.name, lambda: ours.all_pairs(50)), ("faiss flat", lambda: by_name["faiss"].flat.search(rows[:few], 51))]
         times = rounds_of(pairs)
         times["faiss flat"] = [t * len(rows) / few for t in times["faiss flat"]]
-        show(f"50 neighbours of all {len(rows)} rows, s (faiss: of {few} of them, times {len(rows) // few})", times, 1)
+        show(f"50 neighbours of all rows (faiss: of {few}, times {len(rows) // few}), s", times, 1)
     show("Building an index (16 links, effort 100), s", rounds_of([(n, l.build) for n, l in by_name.items()]), 1)
     chosen = {}
     for name, library in by_name.items():

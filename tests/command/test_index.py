@@ -33,6 +33,7 @@ class Index(Case):
 
     def test_build_use_remove(self):
         table = self.json("index", self.store)
+        self.assertEqual(table["pictures"], ITEMS)  # not those of the other space
         self.assertEqual([point["effort"] for point in table["points"]], [32, 64, 128, 256])
         recalls = [point["recall"] for point in table["points"]]
         self.assertTrue(.8 < recalls[0] < 1 and recalls[1] > recalls[0], recalls)
@@ -45,8 +46,9 @@ class Index(Case):
             file.seek(-40, os.SEEK_END)
             file.write(b"xxxx")
         self.assertEqual(self.lists("--approximate"), exact)
+        self.assertIn("warning: the index", self.run_it("similar", self.store, "item200", "--approximate")[1])
         self.run_it("index", self.store)
-        self.run_it("index", self.store, "--remove")
+        self.assertEqual(self.json("index", self.store, "--remove"), {"command": "index", "store": self.store, "removed": True})
         self.assertFalse(os.path.exists(self.index))
         self.assertIn("no index", self.run_it("index", self.store, "--remove", code=1)[1])
 

@@ -413,6 +413,103 @@ START_TEST(is_not_trusted) {
 }
 END_TEST
 
+static size_t read_start(const char *path, char *text, size_t room) {
+  FILE *file = fopen(path, "rb");
+  ck_assert_ptr_nonnull(file);
+  size_t n = fread(text, 1, room, file);
+  fclose(file);
+  return n;
+}
+
+/* What is damaged is built anew as it was; what a newer library has written is left alone. */
+START_TEST(rebuilt_as_it_was) {
+  const char *path = fresh_path();
+  recsys_store *store = stored(path);
+  recsys_error error;
+  recsys_index_options options = {.struct_size = sizeof options, .metric = RECSYS_METRIC_EUCLIDEAN, .links = 8};
+  ck_ok(recsys_store_build_index(store, &options, &error));
+  recsys_store_close(store);
+  overwrite(index_path, -9, "\1\2\3", 3);
+  steps s = {0};
+  store = open_watched(path, &s);
+  ck_assert_ptr_nonnull(strstr(warnings, "anew"));
+  ck_assert_int_eq(described(store, "links"), 8);
+  ck_assert_double_lt(recall_of(store, 20, RECSYS_METRIC_EUCLIDEAN), 1); /* its metric still */
+  recsys_store_close(store);
+
+  char text[2000], after[2000];
+  size_t n = read_start(index_path, text, sizeof text);
+  char *format = memmem(text, n, "recsys-index-1", 14);
+  ck_assert_ptr_nonnull(format);
+  format[13] = '2';
+  overwrite(index_path, format - text, format, 14);
+  store = open_watched(path, &s);
+  ck_assert_ptr_nonnull(strstr(warnings, "newer library"));
+  ck_assert_int_eq(described(store, "rows"), 0);
+  put(store, 2, 0, 10);
+  recsys_store_close(store);
+  ck_assert_uint_eq(read_start(index_path, after, sizeof after), n);
+  ck_assert_mem_eq(text, after, n);
+  store = open_watched(path, &s);
+  ck_ok(recsys_store_remove_index(store, NULL, &error)); /* though it was never loaded */
+  ck_assert_int_ne(access(index_path, F_OK), 0);
+  close_and_remove(store, path);
+}
+END_TEST
+
+/* Two handles, as two processes have them: who built or removed an index last has the last word. */
+START_TEST(of_another_process) {
+  const char *path = fresh_path();
+  recsys_error error;
+  recsys_store *one = open_store(path), *other;
+  snprintf(index_path, sizeof index_path, "%s-index-1", path);
+  put(one, 1, 0, ITEMS);
+  other = open_store(path);
+  build(other);
+  ck_assert_int_eq(described(one, "rows"), 0);
+  ck_ok(recsys_store_refresh(one, &error));
+  ck_assert_int_eq(described(one, "rows"), ITEMS);
+  recsys_index_options options = {.struct_size = sizeof options, .links = 24};
+  ck_ok(recsys_store_build_index(other, &options, &error));
+  put(one, 2, 0, 10); /* changes its own, which is not the file's any more */
+  recsys_store_close(one);
+  one = open_store(path);
+  ck_assert_int_eq(described(one, "links"), 24);
+  put(one, 3, 0, 10);
+  ck_ok(recsys_store_remove_index(other, NULL, &error));
+  recsys_store_close(one); /* with changes to its index: it does not bring the file back */
+  ck_assert_int_ne(access(index_path, F_OK), 0);
+  one = open_store(path);
+  build(one);
+  ck_ok(recsys_store_refresh(other, &error));
+  ck_assert_int_eq(described(other, "rows"), ITEMS);
+  ck_ok(recsys_store_remove_index(one, NULL, &error));
+  ck_ok(recsys_store_refresh(other, &error));
+  ck_assert_int_eq(described(other, "rows"), 0);
+  recsys_store_close(other);
+  close_and_remove(one, path);
+}
+END_TEST
+
+/* The file lies beside the store, wherever the process has gone since. */
+START_TEST(other_folder) {
+  const char *path = fresh_path();
+  char folder[160], *slash;
+  snprintf(folder, sizeof folder, "%s", path);
+  slash = strrchr(folder, '/');
+  ck_assert_ptr_nonnull(slash);
+  *slash = 0;
+  ck_assert_int_eq(chdir(folder), 0);
+  recsys_store *store = open_store(slash + 1);
+  put(store, 1, 0, 500);
+  ck_assert_int_eq(chdir("/"), 0);
+  build(store);
+  snprintf(index_path, sizeof index_path, "%s-index-1", path);
+  ck_assert_int_eq(access(index_path, F_OK), 0);
+  close_and_remove(store, path);
+}
+END_TEST
+
 static int refuse_search(void *user, const char *phase, uint64_t done, uint64_t total) {
   (void)user;
   ck_assert_str_eq(phase, "search");
@@ -510,6 +607,9 @@ int main(void) {
   tcase_add_test(index, catches_up);
   tcase_add_loop_test(index, is_not_trusted, 0, 6);
   tcase_add_test(index, removed_before_it_was_saved);
+  tcase_add_test(index, rebuilt_as_it_was);
+  tcase_add_test(index, of_another_process);
+  tcase_add_test(index, other_folder);
   tcase_add_test(index, cancelled_and_wrong_options);
   tcase_add_test(index, cannot_be_saved);
   tcase_add_test(index, forked_child);

@@ -217,14 +217,14 @@ recsys_status dnn_conv(dnn_made *made, dnnl_engine_t engine, const dnn_shape *sr
 #if DNNL_VERSION_MAJOR >= 3
   if (m.status == dnnl_success)
     m.status = dnnl_convolution_forward_primitive_desc_create(
-        &m.description, engine, dnnl_forward_inference, dnnl_convolution_direct, MD(src), MD(weights), bias != NULL ? MD(bias) : NULL,
-        MD(dst), window->stride, dilation, window->before, window->after, m.attributes);
+        &m.description, engine, dnnl_forward_inference, dnnl_convolution_direct, MD(src), MD(weights),
+        bias != NULL ? MD(bias) : NULL, MD(dst), window->stride, dilation, window->before, window->after, m.attributes);
 #else
   dnnl_convolution_desc_t conv;
   describe(&m, engine,
-           dnnl_dilated_convolution_forward_desc_init(&conv, dnnl_forward_inference, dnnl_convolution_direct, MD(src), MD(weights),
-                                                      bias != NULL ? MD(bias) : NULL, MD(dst), window->stride, dilation,
-                                                      window->before, window->after),
+           dnnl_dilated_convolution_forward_desc_init(&conv, dnnl_forward_inference, dnnl_convolution_direct, MD(src),
+                                                      MD(weights), bias != NULL ? MD(bias) : NULL, MD(dst),
+                                                      window->stride, dilation, window->before, window->after),
            &conv);
 #endif
   return finish(made, m, "convolution", error);

@@ -62,7 +62,7 @@ typedef struct net {
   dnnl_engine_t engine;
   dnnl_stream_t stream;
   uint32_t threads;
-  dnnl_data_type_t type; /* of picture-shaped activations */
+  dnnl_data_type_t type;           /* of picture-shaped activations */
   const winograd_kernel *winograd; /* NULL: every convolution is oneDNN's */
   char winograd_names[1024];       /* what runs so, with spaces between */
   uint32_t channels, height, width;

@@ -51,7 +51,8 @@ size_t winograd_weights_floats(int64_t outputs, int64_t padded_inputs) {
   return WINOGRAD_POINTS * (size_t)(outputs * padded_inputs);
 }
 
-/* G g Gᵀ of one filter, in double: at point x the values x^0, x^1, x^2 over the product of its distances to the others. */
+/* G g Gᵀ of one filter, in double: at point x the values x^0, x^1, x^2 over the product of its distances to the others.
+ */
 static void transform_filter(const float *filter, double out[WINOGRAD_POINTS]) {
   const double p = 0.625, q = 1.5, p2 = p * p, q2 = q * q;
   const double at[5] = {0, p, -p, q, -q};

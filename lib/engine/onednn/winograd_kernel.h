@@ -6,7 +6,12 @@
 #include <stddef.h>
 
 /* Of F(4 x 4, 3 x 3): what goes into a tile, what comes out of it, and numbers of its transform (6 x 6). */
-enum { WINOGRAD_IN = 6, WINOGRAD_OUT = 4, WINOGRAD_POINTS = 36, WINOGRAD_PANEL = 2 /* vectors of a panel of weights */ };
+enum {
+  WINOGRAD_IN = 6,
+  WINOGRAD_OUT = 4,
+  WINOGRAD_POINTS = 36,
+  WINOGRAD_PANEL = 2 /* vectors of a panel of weights */
+};
 
 typedef struct winograd_kernel {
   const char *name;

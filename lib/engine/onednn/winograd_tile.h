@@ -1,6 +1,7 @@
 /*
  * Winograd's inner loops, written once with vectors and compiled for each kind of processor. Before including: TARGET
- * (attributes), LANES (floats of a vector), ROWS (of a product's tile, which with two vectors a row stays in registers).
+ * (attributes), LANES (floats of a vector), ROWS (of a product's tile, which with two vectors a row stays in
+ * registers).
  *
  * The transforms interpolate at 0, +-5/8, +-3/2 and infinity: with these points float32 loses about a tenth of the
  * accuracy that the usual 0, +-1, +-2 lose.

@@ -1,0 +1,21 @@
+"""What the scripts that compare with peers share: each comparison is noted for report.py."""
+import json
+import os
+import statistics
+
+
+def note(group, label, peer, ours, theirs, unit="s", scale=1.0):
+    """ours, theirs: seconds of alternating rounds. `unit` is what a table shows, seconds times `scale`; "1/s" shows how
+    many a second. Nothing happens where RECSYS_BENCH_NOTES names no file."""
+    path = os.environ.get("RECSYS_BENCH_NOTES")
+    if not path:
+        return
+    ratios = [b / a for a, b in zip(ours, theirs)]
+
+    def shown(values):
+        return scale / statistics.median(values) if unit == "1/s" else scale * statistics.median(values)
+
+    with open(path, "a", encoding="utf-8") as file:
+        file.write(json.dumps({"group": group, "label": label, "peer": peer, "unit": unit, "ours": shown(ours), "theirs": shown(theirs),
+                               "ratio": statistics.median(ratios), "least": min(ratios), "most": max(ratios),
+                               "rounds": len(ratios)}) + "\n")
