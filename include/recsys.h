@@ -171,7 +171,7 @@ enum {
   RECSYS_MODEL_SCALED_JPEG = 1, /**< decode large JPEGs at 1/2, 1/4 or 1/8: faster, the embedding changes slightly */
   RECSYS_MODEL_DIRECT = 2       /**< engine "onednn": no Winograd. In float32 it runs 3 x 3 convolutions of stride 1 by
                                      Winograd's F(4 x 4, 3 x 3), which is up to three times as fast and rounds otherwise:
-                                     rows differ by some 1e-6 of their largest value */
+                                     a layer differs by some 1e-6 of its largest value */
 };
 
 typedef struct recsys_model_options {
@@ -689,10 +689,11 @@ typedef struct recsys_index_options {
  * is saved in the file `location`-index-N when it was built, and when a store that has changed it is opened or closed,
  * and is checked against the store at opening (phase "index" of its progress): rows that have changed since are taken
  * in, and a file that is damaged or another space's is replaced by an index with the same numbers, where it tells them,
- * else the usual ones. A file that another process has replaced or removed since is left as it is. A store in memory
- * writes nothing; nor does a handle that is read-only, which goes without an index where the file is damaged. Another
- * process that has the store open finds the index when it refreshes. Building over the same rows in the same order
- * gives the same index, whatever the threads. Cancelled or failed: the index is as it was before. */
+ * else the usual ones. A file that another process has since removed, or replaced by an index with other numbers, is
+ * left as it is. A store in memory writes nothing; nor does a handle that is read-only, which goes without an index
+ * where the file is damaged, and whose own index gives way to one that another process saves. Another process that has
+ * the store open finds the index when it refreshes. (`location`: after symbolic links.) Building over the same rows in
+ * the same order gives the same index, whatever the threads. Cancelled or failed: the index is as it was before. */
 RECSYS_API recsys_status recsys_store_build_index(recsys_store *store, const recsys_index_options *options,
                                                   recsys_error *error);
 

@@ -12,10 +12,11 @@
 #include "nn/build.h"
 
 typedef struct fold {
-  const recsys__net *from;
+  recsys__net *from;
   recsys__net *to;
   int32_t *moved;      /* from's operation -> to's */
   uint32_t *consumers; /* of each of from's operations: users and names */
+  uint32_t *users;     /* of each of from's weights: operations */
 } fold;
 
 static int32_t moved(const fold *f, int32_t op) {
@@ -37,6 +38,16 @@ static void count_consumers(const fold *f) {
     f->consumers[s->aliases[i].op]++;
 }
 
+static void count_users(const fold *f) {
+  for (uint32_t i = 0; i < f->from->network.op_count; i++) {
+    const recsys_op *op = &f->from->network.ops[i];
+    const int32_t used[4] = {op->weight, op->bias, op->mean, op->variance};
+    for (int k = 0; k < 4; k++)
+      if (used[k] >= 0)
+        f->users[used[k]]++;
+  }
+}
+
 static const recsys_op *input_conv(const fold *f, const recsys_op *norm) {
   int32_t input = norm->inputs[0];
   if (norm->kind != RECSYS_OP_BATCHNORM || input < 0 || f->consumers[input] != 1)
@@ -45,15 +56,21 @@ static const recsys_op *input_conv(const fold *f, const recsys_op *norm) {
   return conv->kind == RECSYS_OP_CONV ? conv : NULL;
 }
 
-/* Appends a copy of a weight; -1 on failure, which is sticky in the new network. */
-static int32_t copy_weight(fold *f, int32_t index) {
+/* Appends a weight: the very numbers, or a copy where several operations use them (folding changes them). -1 on
+ * failure, which is sticky in the new network. */
+static int32_t take_weight(fold *f, int32_t index) {
   if (index < 0)
     return -1;
-  const recsys_weight *weight = &f->from->network.weights[index];
+  recsys_weight *weight = &recsys__net_private(f->from)->weights[index];
   int32_t copy = recsys__build_weight(f->to, weight->name, weight->rank, weight->shape);
   recsys__net_storage *s = recsys__net_private(f->to);
   if (copy < 0)
     return -1;
+  if (f->users[index] == 1) {
+    s->weights[copy].data = weight->data;
+    weight->data = NULL;
+    return copy;
+  }
   uint64_t n = recsys__weight_values(weight);
   float *data = recsys__alloc_aligned(64, n, sizeof *data);
   if (data == NULL)
@@ -68,10 +85,10 @@ static void copy_op(fold *f, uint32_t index) {
   recsys_op op = f->from->network.ops[index];
   for (uint32_t k = 0; k < op.input_count; k++)
     op.inputs[k] = moved(f, op.inputs[k]);
-  op.weight = copy_weight(f, op.weight);
-  op.bias = copy_weight(f, op.bias);
-  op.mean = copy_weight(f, op.mean);
-  op.variance = copy_weight(f, op.variance);
+  op.weight = take_weight(f, op.weight);
+  op.bias = take_weight(f, op.bias);
+  op.mean = take_weight(f, op.mean);
+  op.variance = take_weight(f, op.variance);
   if (op.name != NULL)
     op.name = recsys__build_text(f->to, "%s", op.name);
   f->moved[index] = recsys__build_op(f->to, &op);
@@ -120,6 +137,7 @@ static void merge(fold *f, const recsys_op *norm, uint32_t index) {
 
 static void fold_ops(fold *f) {
   count_consumers(f);
+  count_users(f);
   for (uint32_t i = 0; i < f->from->network.op_count; i++) {
     const recsys_op *op = &f->from->network.ops[i];
     if (recsys__net_private(f->to)->failed != RECSYS_OK)
@@ -145,7 +163,7 @@ static bool filled(const recsys__net *net) {
   return true;
 }
 
-recsys_status recsys__net_fold(recsys__net *folded, const recsys__net *net, recsys_error *error) {
+recsys_status recsys__net_fold(recsys__net *folded, recsys__net *net, recsys_error *error) {
   *folded = (recsys__net){0};
   if (!filled(net))
     return recsys__fail(error, RECSYS_EINVAL, 0, "%s has no weights yet: fill it before folding", net->architecture);
@@ -160,12 +178,14 @@ recsys_status recsys__net_fold(recsys__net *folded, const recsys__net *net, recs
   fold f = {.from = net, .to = folded};
   f.moved = recsys__calloc(net->network.op_count, sizeof *f.moved);
   f.consumers = recsys__calloc(net->network.op_count, sizeof *f.consumers);
-  if (f.moved != NULL && f.consumers != NULL)
+  f.users = recsys__calloc(net->network.weight_count, sizeof *f.users);
+  if (f.moved != NULL && f.consumers != NULL && f.users != NULL)
     fold_ops(&f);
   else
     recsys__net_private(folded)->failed = RECSYS_ENOMEM;
   recsys__free(f.moved);
   recsys__free(f.consumers);
+  recsys__free(f.users);
   if (recsys__net_private(folded)->failed == RECSYS_OK)
     return recsys__ok(error);
   recsys__net_free(folded);

@@ -54,8 +54,9 @@ recsys_status recsys__net_prune(recsys__net *net, const recsys__tensors *tensors
 recsys_status recsys__net_randomise(recsys__net *net, uint64_t seed, recsys_error *error);
 
 /* Folds each batch norm that follows a convolution into it (in double), and drops dropout: a smaller network with the
- * same names and the same results. `folded` owns copies of its own. */
-recsys_status recsys__net_fold(recsys__net *folded, const recsys__net *net, recsys_error *error);
+ * same names and the same results. It takes the weights over, so that they are in memory once: after it, and after a
+ * RECSYS_ENOMEM, `net` can only be freed. */
+recsys_status recsys__net_fold(recsys__net *folded, recsys__net *net, recsys_error *error);
 
 /* Index of the operation whose result is layer `name`, or RECSYS_ENOTFOUND with a list of the names. Every operation
  * with a name counts; beside them the architecture's aliases (docs/networks.md): "fc2", "flatten", "avgpool",

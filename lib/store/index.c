@@ -365,10 +365,26 @@ void recsys__indexes_follow(recsys_store *store) {
       continue;
     }
     if (keeps_files(store))
-      recsys__index_unlink(store, index->space);
+      recsys__index_unlink(store, index->space, NULL);
     drop(store->core, index->space);
   }
   recsys__view_release(view);
+}
+
+static const char *fingerprint_of(const recsys__view *view, int64_t space) {
+  const recsys__space *found = space_of(view, space);
+  return found ? found->fingerprint : "";
+}
+
+/* Over its own file, or over another process's index with the same numbers: both follow the store. */
+static bool may_save(recsys_store *store, const recsys__index *index) {
+  recsys__index_news news = recsys__index_news_of(store, index->space);
+  if (news != RECSYS__FILE_CHANGED)
+    return news == RECSYS__FILE_SAME;
+  const recsys__view *view = recsys__store_view(store);
+  bool like = recsys__index_is_like(store, index, fingerprint_of(view, index->space));
+  recsys__view_release(view);
+  return like;
 }
 
 void recsys__indexes_save(recsys_store *store) {
@@ -376,8 +392,11 @@ void recsys__indexes_save(recsys_store *store) {
   for (recsys__index *index = store->core->indexes; keeps_files(store) && index; index = index->next) {
     if (!index->unsaved || atomic_load(&index->broken))
       continue;
-    if (recsys__index_news_of(store, index->space) != RECSYS__FILE_SAME)
-      continue; /* another process has the last word */
+    if (!may_save(store, index)) {
+      recsys__log_write(&store->log, RECSYS_LOG_INFO,
+                        "the index of this handle was not saved: another process has replaced or removed its file");
+      continue;
+    }
     if (recsys__index_save(store, index, &error))
       recsys__log_write(&store->log, RECSYS_LOG_WARNING, "the index was not saved: %s", error.message);
     else
@@ -388,7 +407,8 @@ void recsys__indexes_save(recsys_store *store) {
 static recsys_status open_one(recsys_store *store, const recsys__space *space, recsys_error *error) {
   recsys__hnsw_shape shape = {RECSYS_METRIC_COSINE, LINKS, BUILD_EFFORT};
   recsys__index *index = NULL;
-  recsys_status status = recsys__index_load(store, space, &index, &shape, error);
+  const recsys__watcher watcher = {store->options.progress, store->options.progress_user};
+  recsys_status status = recsys__index_load(store, space, &watcher, &index, &shape, error);
   bool unread = status == RECSYS_EVERSION || status == RECSYS_EIO || status == RECSYS_EREADONLY;
   bool useless = status && status != RECSYS_ENOMEM && status != RECSYS_ECANCELLED;
   if (useless && (unread || !keeps_files(store))) { /* it may be good all the same */
@@ -397,12 +417,12 @@ static recsys_status open_one(recsys_store *store, const recsys__space *space, r
   }
   if (useless) {
     recsys__log_write(&store->log, RECSYS_LOG_WARNING, "%s; it is built anew", error->message);
+    recsys__index_remember(store, space->id, true);
     index = recsys__index_new(space->id, space->rows, &shape);
     status = index ? RECSYS_OK : recsys__no_memory(error, "the index");
   }
   if (!status && index)
-    status = recsys__index_update(index, space->rows, store->core->threads, store->options.progress,
-                                  store->options.progress_user, error);
+    status = recsys__index_update(index, space->rows, store->core->threads, watcher.progress, watcher.user, error);
   if (status || !index)
     recsys__ref_release(index);
   else
@@ -412,6 +432,8 @@ static recsys_status open_one(recsys_store *store, const recsys__space *space, r
 
 recsys_status recsys__indexes_open(recsys_store *store, recsys_error *error) {
   recsys_status status = RECSYS_OK;
+  recsys_error here;
+  error = error ? error : &here; /* its text goes to the log */
   if (!store->file)
     return RECSYS_OK;
   const recsys__view *view = recsys__store_view(store);
@@ -423,16 +445,25 @@ recsys_status recsys__indexes_open(recsys_store *store, recsys_error *error) {
   return status;
 }
 
-/* Takes over what another process has built. */
+/* Takes over what another process has built, but not the same again: ours follows the store, too. */
 static void take_news(recsys_store *store, const recsys__space *space) {
+  const recsys__watcher nobody = {NULL, NULL};
   recsys__hnsw_shape shape;
-  recsys__index *index = NULL;
+  recsys__index *index = recsys__index_of(store->core, space->id), *theirs = NULL;
   recsys_error error;
-  recsys_status status = recsys__index_load(store, space, &index, &shape, &error);
+  bool like = index && recsys__index_is_like(store, index, space->fingerprint);
+  recsys__ref_release(index);
+  if (like) {
+    recsys__index_remember(store, space->id, true);
+    return;
+  }
+  recsys_status status = recsys__index_load(store, space, &nobody, &theirs, &shape, &error);
+  if (!status && theirs)
+    recsys__index_publish(store->core, theirs);
   if (status)
     recsys__log_write(&store->log, RECSYS_LOG_WARNING, "%s; it is left alone", error.message);
-  else if (index)
-    recsys__index_publish(store->core, index);
+  if (status == RECSYS_ENOMEM || status == RECSYS_EIO)
+    recsys__index_forget(store, space->id); /* the next refresh may have more luck */
 }
 
 void recsys__indexes_refresh(recsys_store *store) {
@@ -441,8 +472,10 @@ void recsys__indexes_refresh(recsys_store *store) {
     recsys__index_news news = recsys__index_news_of(store, view->spaces[i].id);
     if (news == RECSYS__FILE_CHANGED)
       take_news(store, &view->spaces[i]);
-    else if (news == RECSYS__FILE_GONE)
+    else if (news == RECSYS__FILE_GONE) {
+      recsys__index_remember(store, view->spaces[i].id, true);
       drop(store->core, view->spaces[i].id);
+    }
   }
   recsys__view_release(view);
   recsys__indexes_follow(store);
@@ -526,9 +559,12 @@ recsys_status recsys_store_remove_index(recsys_store *store, const char *fingerp
   if (!view)
     return status;
   int64_t id = status ? 0 : view->spaces[number].id;
-  bool had = !status && drop(store->core, id);
-  bool file = !status && keeps_files(store) && recsys__index_unlink(store, id); /* even one that could not be used */
-  if (!status && !had && !file)
+  recsys_status file = RECSYS_ENOTFOUND;
+  if (!status && keeps_files(store))
+    file = recsys__index_unlink(store, id, error); /* even one that could not be used */
+  if (!status && file && file != RECSYS_ENOTFOUND)
+    status = file;
+  if (!status && !drop(store->core, id) && file == RECSYS_ENOTFOUND)
     status =
         recsys__fail(error, RECSYS_ENOTFOUND, 0, "the space '%.60s' has no index", view->spaces[number].fingerprint);
   recsys__view_release(view);

@@ -41,21 +41,35 @@ recsys__index *recsys__index_of(recsys__store_core *core, int64_t space);
 
 /* -- index_file.c */
 
+/* Who is told how far it is; both may be NULL. */
+typedef struct recsys__watcher {
+  recsys_progress_fn progress;
+  void *user;
+} recsys__watcher;
+
 typedef enum recsys__index_news {
   RECSYS__FILE_SAME,    /* it is the one that was last read or written here, or there is none and was none */
+  RECSYS__FILE_ALIEN,   /* it is one that could not be used here: neither to be read again nor to be overwritten */
   RECSYS__FILE_CHANGED, /* another process has written it */
   RECSYS__FILE_GONE     /* another process has removed it */
 } recsys__index_news;
 
 recsys__index_news recsys__index_news_of(recsys_store *store, int64_t space);
+/* The file as it is now has been seen; ours: its index is the one in hand, which may replace it.
+ * false: out of memory, or nobody can tell; it will be looked at again. */
+bool recsys__index_remember(recsys_store *store, int64_t space, bool ours);
+/* It is to be looked at again. */
+void recsys__index_forget(recsys_store *store, int64_t space);
+/* Whether the file holds an index of this space with the same numbers. */
+bool recsys__index_is_like(recsys_store *store, const recsys__index *index, const char *fingerprint);
 /* Replaces the file, whoever has written it. */
 recsys_status recsys__index_save(recsys_store *store, const recsys__index *index, recsys_error *error);
 /* *index NULL and RECSYS_OK: there is no file. RECSYS_ENOMEM, RECSYS_ECANCELLED. RECSYS_EVERSION: a newer library's.
  * RECSYS_EIO, RECSYS_EREADONLY: it cannot be read. All else: it is damaged, or of another space; *shape is the index's
  * where the file still tells it, and else stays as it was. */
-recsys_status recsys__index_load(recsys_store *store, const recsys__space *space, recsys__index **index,
-                                 recsys__hnsw_shape *shape, recsys_error *error);
-/* Removes the file; false: there was none. */
-bool recsys__index_unlink(recsys_store *store, int64_t space);
+recsys_status recsys__index_load(recsys_store *store, const recsys__space *space, const recsys__watcher *watcher,
+                                 recsys__index **index, recsys__hnsw_shape *shape, recsys_error *error);
+/* Removes the file; RECSYS_ENOTFOUND: there was none. */
+recsys_status recsys__index_unlink(recsys_store *store, int64_t space, recsys_error *error);
 
 #endif

@@ -26,25 +26,33 @@ static bool path_of(const recsys_store *store, int64_t space, recsys__string *pa
 
 /* -- whose file it is: every writer makes a new one and renames it */
 
+/* The file that was last looked at. */
 typedef struct recsys__index_mark {
   int64_t space;
-  uint64_t device, number, size, seconds, nanoseconds; /* 0, all of them: no file */
+  bool there, ours; /* ours: what it holds is, or was, the index in hand */
+  struct stat is;
 } recsys__index_mark;
 
-static recsys__index_mark look(recsys_store *store, int64_t space) {
-  recsys__index_mark mark = {.space = space};
+/* false: nobody can tell now whether there is a file. */
+static bool look(recsys_store *store, int64_t space, recsys__index_mark *mark) {
   recsys__string path = {0};
-  struct stat is;
-  if (path_of(store, space, &path) && !stat(path.data, &is))
-    mark = (recsys__index_mark){
-        space, is.st_dev, is.st_ino, (uint64_t)is.st_size, (uint64_t)is.st_mtim.tv_sec, (uint64_t)is.st_mtim.tv_nsec};
+  *mark = (recsys__index_mark){.space = space};
+  bool good = path_of(store, space, &path);
+  mark->there = good && !stat(path.data, &mark->is);
+  good = good && (mark->there || errno == ENOENT || errno == ENOTDIR);
   recsys__string_free(&path);
-  return mark;
+  return good;
 }
 
-static bool same_mark(const recsys__index_mark *a, const recsys__index_mark *b) {
-  return a->device == b->device && a->number == b->number && a->size == b->size && a->seconds == b->seconds &&
-         a->nanoseconds == b->nanoseconds;
+static bool same_time(struct timespec a, struct timespec b) {
+  return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+static bool same_file(const recsys__index_mark *a, const recsys__index_mark *b) {
+  if (!a->there || !b->there)
+    return a->there == b->there;
+  return a->is.st_dev == b->is.st_dev && a->is.st_ino == b->is.st_ino && a->is.st_size == b->is.st_size &&
+         same_time(a->is.st_mtim, b->is.st_mtim) && same_time(a->is.st_ctim, b->is.st_ctim);
 }
 
 /* What was last seen of the space's file; NULL: nothing. */
@@ -55,36 +63,49 @@ static recsys__index_mark *mark_of(const recsys_store *store, int64_t space) {
   return NULL;
 }
 
-/* Out of memory only means that the file will be looked at again. */
-static void remember(recsys_store *store, int64_t space) {
+bool recsys__index_remember(recsys_store *store, int64_t space, bool ours) {
   recsys__store_core *core = store->core;
-  recsys__index_mark *mark = mark_of(store, space);
+  recsys__index_mark *mark = mark_of(store, space), now;
   if (!mark) {
     void *marks = core->index_marks;
     bool good = recsys__grow(&marks, &core->index_mark_room, core->index_mark_count + 1, sizeof *mark);
     core->index_marks = marks;
     if (!good)
-      return;
+      return false;
     mark = &core->index_marks[core->index_mark_count++];
+    *mark = (recsys__index_mark){.space = space};
   }
-  *mark = look(store, space);
+  bool seen = look(store, space, &now);
+  if (seen)
+    *mark = now;
+  mark->ours = ours;
+  return seen;
+}
+
+void recsys__index_forget(recsys_store *store, int64_t space) {
+  recsys__index_mark *mark = mark_of(store, space);
+  if (mark)
+    *mark = (recsys__index_mark){.space = space};
 }
 
 recsys__index_news recsys__index_news_of(recsys_store *store, int64_t space) {
   static const recsys__index_mark none = {0};
-  const recsys__index_mark now = look(store, space), *mark = mark_of(store, space);
-  const recsys__index_mark was = mark ? *mark : none;
-  if (same_mark(&now, &was))
-    return RECSYS__FILE_SAME;
-  return same_mark(&now, &none) ? RECSYS__FILE_GONE : RECSYS__FILE_CHANGED;
+  const recsys__index_mark *was = mark_of(store, space) ? mark_of(store, space) : &none;
+  recsys__index_mark now;
+  if (!look(store, space, &now) || same_file(&now, was))
+    return was->there && !was->ours ? RECSYS__FILE_ALIEN : RECSYS__FILE_SAME;
+  return now.there ? RECSYS__FILE_CHANGED : RECSYS__FILE_GONE;
 }
 
-bool recsys__index_unlink(recsys_store *store, int64_t space) {
+recsys_status recsys__index_unlink(recsys_store *store, int64_t space, recsys_error *error) {
   recsys__string path = {0};
-  bool was = path_of(store, space, &path) && !unlink(path.data);
+  if (!path_of(store, space, &path))
+    return recsys__no_memory(error, "the index's name");
+  recsys_status status = unlink(path.data) ? recsys__fail_errno(error, errno, "remove", path.data) : RECSYS_OK;
   recsys__string_free(&path);
-  remember(store, space);
-  return was;
+  if (!status || status == RECSYS_ENOTFOUND)
+    recsys__index_remember(store, space, true);
+  return status;
 }
 
 /* What a node's row looked like: of its codes, their scale and the row's length. */
@@ -130,6 +151,7 @@ typedef struct facts {
   recsys__hnsw_shape shape;
   uint32_t removed; /* rows that were in the graph and are gone */
   const char *fingerprint;
+  bool told; /* the shape is a possible one */
 } facts;
 
 static void digest_of(const facts *f, const recsys__tensor *tensors, char hex[65]) {
@@ -147,7 +169,7 @@ static void digest_of(const facts *f, const recsys__tensor *tensors, char hex[65
 
 static recsys_status write_file(const char *path, const char *fingerprint, const recsys__index *index,
                                 const recsys__hnsw_links *links, const columns *c, recsys_error *error) {
-  facts f = {*recsys__hnsw_shape_of(index->graph), (uint32_t)recsys__hnsw_dead(index->graph), fingerprint};
+  facts f = {*recsys__hnsw_shape_of(index->graph), (uint32_t)recsys__hnsw_dead(index->graph), fingerprint, true};
   recsys__tensor tensors[TENSORS] = {
       {names[0], RECSYS__I64, 1, {links->nodes}, c->items, links->nodes * 8},
       {names[1], RECSYS__I64, 1, {links->nodes}, c->pictures, links->nodes * 8},
@@ -193,7 +215,7 @@ recsys_status recsys__index_save(recsys_store *store, const recsys__index *index
     status = write_file(path.data, fingerprint_of(store, index->space, fingerprint), index, &links, &c, error);
   }
   if (!status)
-    remember(store, index->space);
+    recsys__index_remember(store, index->space, true);
   recsys__free(c.items);
   recsys__free(c.pictures);
   recsys__free(c.hashes);
@@ -235,15 +257,18 @@ static recsys_status check_file(const recsys__tensors *file, const char *path, c
   const char *format = recsys__tensors_metadata(file, "format");
   const char *of = recsys__tensors_metadata(file, "fingerprint"), *digest = recsys__tensors_metadata(file, "digest");
   char hex[65];
-  if (format && strcmp(format, FORMAT) != 0 && !strncmp(format, FORMAT, strlen(FORMAT) - 1))
+  if (format && !strncmp(format, FORMAT, strlen(FORMAT) - 1) && strtoul(format + strlen(FORMAT) - 1, NULL, 10) > 1)
     return recsys__fail(error, RECSYS_EVERSION, 0,
                         "the index '%.120s' has the format %.40s of a newer library; update this one", path, format);
-  if (!format || strcmp(format, FORMAT) != 0 || !of || !digest || !tensors_of(file, tensors) ||
-      !number_of(file, "metric", 0, 1, &f->shape.metric) || !number_of(file, "links", 2, 128, &f->shape.links) ||
-      !number_of(file, "effort", 1, 10000, &f->shape.effort) || !number_of(file, "removed", 0, INT32_MAX, &f->removed))
+  f->told = format && !strcmp(format, FORMAT) && number_of(file, "metric", 0, 1, &f->shape.metric) &&
+            number_of(file, "links", 2, 128, &f->shape.links) && number_of(file, "effort", 1, 10000, &f->shape.effort);
+  if (!f->told || !of || !digest || !tensors_of(file, tensors) ||
+      !number_of(file, "removed", 0, INT32_MAX, &f->removed))
     return damaged(path, "is none of this library's", error);
-  if (strcmp(of, fingerprint) != 0)
+  if (strcmp(of, fingerprint) != 0) {
+    f->told = false;
     return damaged(path, "belongs to another space", error);
+  }
   f->fingerprint = fingerprint;
   digest_of(f, tensors, hex);
   return strcmp(hex, digest) != 0 ? damaged(path, "is damaged", error) : RECSYS_OK;
@@ -287,7 +312,8 @@ static size_t find_rows(const recsys__rows *rows, const recsys__tensor tensors[T
 
 /* The graph over the rows that are as they were; the others are added to it. */
 static recsys_status restore(recsys_store *store, recsys__index *index, const recsys__space *space,
-                             const recsys__tensor tensors[TENSORS], const size_t *numbers, recsys_error *error) {
+                             const recsys__tensor tensors[TENSORS], const size_t *numbers,
+                             const recsys__watcher *watcher, recsys_error *error) {
   recsys__hnsw_links links = {.nodes = (size_t)tensors[0].shape[0],
                               .levels = (uint8_t *)(uintptr_t)tensors[3].data,
                               .counts = (uint32_t *)(uintptr_t)tensors[4].data,
@@ -296,12 +322,26 @@ static recsys_status restore(recsys_store *store, recsys__index *index, const re
                               .total = (size_t)tensors[5].shape[0]};
   recsys_status status = recsys__hnsw_set_links(index->graph, &links, space->rows, numbers, error);
   return status ? status
-                : recsys__index_adopt(index, space->rows, numbers, links.nodes, store->core->threads,
-                                      store->options.progress, store->options.progress_user, error);
+                : recsys__index_adopt(index, space->rows, numbers, links.nodes, store->core->threads, watcher->progress,
+                                      watcher->user, error);
 }
 
-recsys_status recsys__index_load(recsys_store *store, const recsys__space *space, recsys__index **index,
-                                 recsys__hnsw_shape *shape, recsys_error *error) {
+bool recsys__index_is_like(recsys_store *store, const recsys__index *index, const char *fingerprint) {
+  const recsys__hnsw_shape *ours = recsys__hnsw_shape_of(index->graph);
+  recsys__string path = {0};
+  recsys__tensors file = {0};
+  recsys__tensor tensors[TENSORS] = {{0}};
+  facts f = {0};
+  bool like = path_of(store, index->space, &path) && !recsys__tensors_read(&file, path.data, NULL) &&
+              !check_file(&file, path.data, fingerprint, tensors, &f, NULL) && f.shape.metric == ours->metric &&
+              f.shape.links == ours->links && f.shape.effort == ours->effort;
+  recsys__tensors_free(&file);
+  recsys__string_free(&path);
+  return like;
+}
+
+recsys_status recsys__index_load(recsys_store *store, const recsys__space *space, const recsys__watcher *watcher,
+                                 recsys__index **index, recsys__hnsw_shape *shape, recsys_error *error) {
   recsys__string path = {0};
   recsys__tensors file = {0};
   recsys__tensor tensors[TENSORS] = {{0}};
@@ -309,15 +349,15 @@ recsys_status recsys__index_load(recsys_store *store, const recsys__space *space
   *index = NULL;
   if (!path_of(store, space->id, &path))
     return recsys__no_memory(error, "the index's name");
-  remember(store, space->id);
+  bool seen = recsys__index_remember(store, space->id, false);
   recsys_status status = recsys__tensors_read(&file, path.data, error);
   if (status == RECSYS_ENOTFOUND) {
     recsys__string_free(&path);
-    return RECSYS_OK;
+    return seen ? RECSYS_OK : recsys__no_memory(error, "the index's name");
   }
   if (!status)
     status = check_file(&file, path.data, space->fingerprint, tensors, &f, error);
-  if (f.fingerprint) /* the numbers are possible ones */
+  if (f.told)
     *shape = f.shape;
   size_t n = status ? 0 : (size_t)tensors[0].shape[0], *numbers = recsys__alloc(n, sizeof *numbers), found = 0;
   if (!status && (!numbers || !(*index = recsys__index_new(space->id, space->rows, &f.shape))))
@@ -327,11 +367,12 @@ recsys_status recsys__index_load(recsys_store *store, const recsys__space *space
   /* With many gone, before it was saved or since, the links that are left lead too few ways. */
   size_t all = status ? 0 : n + f.removed;
   if (!status && found >= all - all / 5)
-    status = restore(store, *index, space, tensors, numbers, error);
+    status = restore(store, *index, space, tensors, numbers, watcher, error);
   if (status) {
     recsys__ref_release(*index);
     *index = NULL;
-  }
+  } else if (recsys__index_news_of(store, space->id) == RECSYS__FILE_ALIEN) /* and not replaced while it was read */
+    recsys__index_remember(store, space->id, true);
   recsys__free(numbers);
   recsys__tensors_free(&file);
   recsys__string_free(&path);

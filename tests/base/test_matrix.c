@@ -4,6 +4,9 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "base/matrix.h"
 #include "base/matrix_kernel.h"
@@ -78,6 +81,37 @@ START_TEST(products) {
 END_TEST
 
 /* What is named as zero is zero, and skipping it changes nothing. */
+#ifndef __SANITIZE_THREAD__ /* it allows no threads in a child of a process with threads */
+/* A fork between two products: the child, whose threads are gone, makes the same product, and so does the parent. (A
+ * thread pool that does not notice hangs here; the alarm ends it.) */
+START_TEST(fork_between_two) {
+  enum { N = 300 };
+  double *a = random_matrix(N, N), *b = random_matrix(N, N), *first = malloc(N * N * sizeof *first),
+         *second = malloc(N * N * sizeof *second);
+  ck_assert(recsys__gemm(3, 0, N, N, N, 1, a, N, b, N, 0, first, N));
+#if defined(__SANITIZE_ADDRESS__) /* it does not take its locks before a fork: threads that start may hold one */
+  nanosleep(&(struct timespec){0, 100000000}, NULL);
+#endif
+  pid_t child = fork();
+  ck_assert_int_ge(child, 0);
+  if (child == 0) {
+    alarm(60);
+    bool good = recsys__gemm(3, 0, N, N, N, 1, a, N, b, N, 0, second, N);
+    _exit(!good || memcmp(first, second, N * N * sizeof *first) != 0);
+  }
+  ck_assert(recsys__gemm(3, 0, N, N, N, 1, a, N, b, N, 0, second, N));
+  ck_assert_mem_eq(first, second, N * N * sizeof *first);
+  int status;
+  ck_assert_int_eq(waitpid(child, &status, 0), child);
+  ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the child ended with %d", status);
+  free(a);
+  free(b);
+  free(first);
+  free(second);
+}
+END_TEST
+#endif
+
 START_TEST(triangles) {
   enum { N = 300 };
   double *a = random_matrix(N, N), *b = random_matrix(N, N), *c = malloc(N * N * sizeof *c),
@@ -319,6 +353,9 @@ int main(void) {
   TCase *all = tcase_create("all");
   tcase_add_checked_fixture(all, setup, NULL);
   tcase_add_test(all, products);
+#ifndef __SANITIZE_THREAD__
+  tcase_add_test(all, fork_between_two);
+#endif
   tcase_add_test(all, triangles);
   tcase_add_test(all, inverses);
   tcase_add_test(all, not_positive_definite);

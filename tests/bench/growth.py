@@ -28,7 +28,7 @@ ITEMS = {"rows": ("items", 1, "", None),
          "approximate": ("ms", 1e3, "log n", lambda n: math.log(n) / math.log(n / 10)),
          "recall": ("share", 1, "falls slowly", None),
          "pairs": ("s", 1, "n^2", lambda n: 100), "add": ("ms", 1e3, "log n", lambda n: math.log(n) / math.log(n / 10)),
-         "refresh": ("ms", 1e3, "the change, not the store", lambda n: 1), "memory": ("MB", 1, "n", lambda n: 10)}
+         "refresh": ("ms", 1e3, "the change, not the store", lambda n: 1), "memory": ("MB", 1, "n, two handles", lambda n: 10)}
 USERS = {"users": ("users", 1, "", None), "ratings": ("ratings", 1, "n", None), "put": ("s", 1, "n", lambda n: 10),
          "open": ("s", 1, "n", lambda n: 10), "als": ("s", 1, "n", lambda n: 10), "ease": ("s", 1, "n + items^3", lambda n: 10),
          "item-knn": ("s", 1, "n", lambda n: 10), "popular": ("s", 1, "n", lambda n: 10),
@@ -162,7 +162,7 @@ def table(title, kinds, columns):
 
 def chart(path, groups):
     """Every quantity over its size, both logarithmic, in seconds."""
-    width, height, left, top = 330, 300, 50, 30
+    width, height, left, top = 330, 300, 60, 30
     colours = ["#1b6", "#27c", "#c42", "#a4b", "#888", "#b80", "#088", "#555"]
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {2 * (width + left + 110)} {height + 70}" font-family="sans-serif" '
            f'font-size="12">', f'<rect width="{2 * (width + left + 110)}" height="{height + 70}" fill="#fff"/>']

@@ -127,8 +127,8 @@ static void measure(int64_t batch, int64_t inputs, int64_t outputs, int64_t side
   float *dst = room(results * sizeof *dst), *ours = room(results * sizeof *ours);
   direct d;
   winograd w = {.kernel = winograd_kernel_at(0),
-                .src = {inputs, side, side, dnn_block()},
-                .dst = {outputs, side, side, dnn_block()},
+                .src = {inputs, side, side, dnn_block() > 1 ? dnn_block() : inputs},
+                .dst = {outputs, side, side, dnn_block() > 1 ? dnn_block() : outputs},
                 .batch = batch,
                 .pad = {1, 1},
                 .relu = true,

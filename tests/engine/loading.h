@@ -15,16 +15,22 @@ static inline void open_engine(const char *name) {
   ck_assert_msg(recsys__engine_open(&engine, name, NULL, &error) == RECSYS_OK, "%s", error.message);
 }
 
-static inline recsys_status load_on(recsys__loaded **loaded, recsys__net *net, const char *device) {
+/* flags: RECSYS_ENGINE_... */
+static inline recsys_status load_with(recsys__loaded **loaded, recsys__net *net, const char *device, uint32_t flags) {
   uint32_t outputs[1];
   ck_assert_int_eq(recsys__net_classifier(net, &outputs[0], &error), RECSYS_OK);
   recsys_engine_options options = {.struct_size = sizeof options,
                                    .precision = RECSYS_PRECISION_FLOAT32,
                                    .threads = 2,
+                                   .flags = flags,
                                    .device = device,
                                    .outputs = outputs,
                                    .output_count = 1};
   return recsys__loaded_open(loaded, engine, &net->network, &options, &error);
+}
+
+static inline recsys_status load_on(recsys__loaded **loaded, recsys__net *net, const char *device) {
+  return load_with(loaded, net, device, 0);
 }
 
 static inline recsys__net make_net(const char *architecture) {

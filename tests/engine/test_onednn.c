@@ -90,12 +90,44 @@ START_TEST(batches_of_every_size) {
 }
 END_TEST
 
+/* Which convolutions run by Winograd is told; the option turns it off, and the rows are the same but for rounding. */
+START_TEST(winograd_or_direct) {
+  open_engine("onednn");
+  recsys__net net = make_net("squeezenet1_1");
+  size_t picture = (size_t)net.network.height * net.network.width * net.network.channels;
+  float *input = malloc(8 * picture * sizeof *input), rows[2][8][CLASSES];
+  ck_assert_ptr_nonnull(input);
+  for (size_t i = 0; i < 8 * picture; i++)
+    input[i] = (float)((i * 2654435761u >> 7) % 1000) / 500 - 1;
+  for (uint32_t direct = 0; direct < 2; direct++) {
+    recsys__loaded *loaded;
+    ck_assert_msg(load_with(&loaded, &net, "cpu", direct ? RECSYS_ENGINE_DIRECT : 0) == RECSYS_OK, "%s", error.message);
+    ck_assert_str_eq(recsys__loaded_info(loaded)->winograd,
+                     direct ? ""
+                            : "features.3.expand3x3 features.4.expand3x3 features.6.expand3x3 features.7.expand3x3 "
+                              "features.9.expand3x3 features.10.expand3x3 features.11.expand3x3 features.12.expand3x3");
+    ck_assert_int_eq(recsys__loaded_start(loaded, input, 8, 0, rows[direct][0], &error), RECSYS_OK);
+    ck_assert_int_eq(recsys__loaded_wait(loaded, &error), RECSYS_OK);
+    recsys__loaded_close(loaded);
+  }
+  double worst = 0;
+  for (int i = 0; i < 8; i++)
+    for (int k = 0; k < CLASSES; k++)
+      worst = fmax(worst, fabs((double)rows[0][i][k] - (double)rows[1][i][k]));
+  ck_assert_double_gt(worst, 0); /* two ways indeed */
+  ck_assert_double_lt(worst, 1e-5);
+  recsys__net_free(&net);
+  free(input);
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("onednn");
   TCase *all = tcase_create("all");
   tcase_add_test(all, what_it_cannot_do);
   tcase_add_test(all, out_of_memory);
   tcase_add_test(all, batches_of_every_size);
+  tcase_add_test(all, winograd_or_direct);
   suite_add_tcase(suite, all);
   SRunner *runner = srunner_create(suite);
   srunner_run_all(runner, CK_ENV);

@@ -18,7 +18,8 @@ static const shape shapes[] = {
     {1, 16, 16, 7, 7, 1, 16, true, false, true},      {2, 24, 48, 9, 14, 1, 16, true, true, true},
     {3, 128, 160, 13, 13, 1, 16, false, true, false}, {1, 64, 64, 30, 29, 1, 8, true, false, false},
     {2, 32, 96, 11, 8, 0, 8, true, false, true},      {1, 256, 128, 10, 10, 2, 16, true, false, true},
-    {2, 48, 32, 12, 17, 1, 0, true, true, true},
+    {2, 48, 32, 12, 17, 1, 0, true, true, true},      {12, 128, 48, 15, 15, 1, 16, true, true, true},
+    {4, 512, 112, 14, 14, 1, 16, false, false, true},
 };
 enum { SHAPES = sizeof shapes / sizeof *shapes };
 

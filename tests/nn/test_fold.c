@@ -128,9 +128,10 @@ START_TEST(architectures_keep_their_layers) {
 END_TEST
 
 START_TEST(no_memory_leaves_nothing) {
-  recsys__net net = make_tiny(false, NULL), folded;
+  recsys__net net, folded;
   size_t countdown = 1;
   for (;; countdown++) {
+    net = make_tiny(false, NULL);
     recsys__fail_allocation(countdown, true);
     recsys_status status = recsys__net_fold(&folded, &net, NULL);
     recsys__fail_allocation(0, false);
@@ -138,6 +139,7 @@ START_TEST(no_memory_leaves_nothing) {
       break;
     ck_assert_int_eq(status, RECSYS_ENOMEM);
     ck_assert_ptr_null(folded.storage);
+    recsys__net_free(&net);
   }
   ck_assert_uint_gt(countdown, 10);
   recsys__net_free(&folded);

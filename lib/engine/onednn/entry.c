@@ -153,7 +153,8 @@ static recsys_status info(recsys_engine_net *loaded, recsys_engine_net_info *out
   snprintf(out->device, sizeof out->device, "cpu");
   snprintf(out->detail, sizeof out->detail, "channels in blocks of %u, batch %d%s%s", dnn_block(), NET_BATCH,
            n->winograd_names[0] != 0 ? ", Winograd with " : "", n->winograd_names[0] != 0 ? n->winograd->name : "");
-  snprintf(out->winograd, sizeof out->winograd, "%s", n->winograd_names);
+  if (out->struct_size >= sizeof *out)
+    snprintf(out->winograd, sizeof out->winograd, "%s", n->winograd_names);
   return RECSYS_OK;
 }
 

@@ -102,10 +102,12 @@ typedef struct making {
 recsys_status plan_make(net *n, plan *p, const recsys_network *network, uint32_t output, int64_t batch,
                         recsys_error *error);
 const recsys_weight *plan_weight(const recsys_network *network, int32_t index);
+/* Its numbers, as many as `is` has. */
+recsys_status plan_weight_data(making *m, int32_t weight, const dnn_shape *is, const float **data);
 
 /* winograd_emit.c */
 /* Takes the convolution over where it suits and is faster; *taken: it did. */
-recsys_status emit_winograd(making *m, uint32_t op, int32_t from, const dnn_shape *src, int32_t to,
+recsys_status emit_winograd(making *m, uint32_t index, int32_t from, const dnn_shape *src, int32_t to,
                             const dnn_shape *dst, bool *taken);
 
 /* emit.c */
@@ -120,9 +122,6 @@ void step_add(making *m, step *s, int argument, where kind, int32_t index, const
 recsys_status plan_place(net *n, plan *p, recsys_error *error);
 recsys_status plan_run(net *n, plan *p, const float *input, float *rows, recsys_error *error);
 void plan_free(net *n, plan *p);
-
-/* The numbers of a weight of the network, whose `shape` an operation takes. */
-recsys_status plan_weight_data(making *m, int32_t weight, const dnn_shape *is, const float **data);
 
 /* weights.c: the index of a weight of the network in the layout that is wanted. `is`: its own shape, plain float32. */
 recsys_status weights_get(making *m, int32_t weight, const float *data, const dnn_shape *is, const dnn_shape *want,

@@ -83,8 +83,8 @@ recsys_status weights_get(making *m, int32_t weight, const float *data, const dn
 recsys_status weights_get_winograd(making *m, int32_t weight, const float *data, int64_t outputs, int64_t inputs,
                                    int64_t padded_inputs, uint32_t *index, dnn_shape *shape) {
   net *n = m->net;
-  const int64_t floats = (int64_t)winograd_weights_floats(outputs, padded_inputs);
-  *shape = dnn_shape_of(&floats, 1, dnnl_f32, DNN_PLAIN);
+  const int64_t dims[4] = {WINOGRAD_POINTS, outputs, padded_inputs, 1};
+  *shape = dnn_shape_of(dims, 4, dnnl_f32, DNN_PLAIN);
   if (find(n, weight, shape, index))
     return RECSYS_OK;
   recsys_status status = make(m, weight, shape, index);

@@ -1,43 +1,49 @@
 /* Winograd's convolution: chunks of tiles, and who works on what. */
 #include "engine/onednn/winograd.h"
 
-/* Of whichever OpenMP oneDNN itself has brought, so that only one crew of threads is awake. */
-int omp_get_thread_num(void);
-int omp_get_num_threads(void);
-
 /* Bytes: a chunk of one thread (of its second-level cache), one of all, and weights that stay beside the former. */
 enum { OWN_CHUNK = 512 << 10, SHARED_CHUNK = 4 << 20, OWN_WEIGHTS = 640 << 10 };
 /* Tiles: fewer for each time that large weights come from memory would make those products wait. */
 enum { LEAST_TILES = 48 };
-enum { LINE = 16 /* floats */ };
+enum { LINE = 16, PAGE = 1024 /* floats */ };
 
 static int64_t least(int64_t a, int64_t b) {
   return a < b ? a : b;
 }
 
-/* Floats from one point's transforms to the next one's, of a chunk; not a multiple of a page, so that the 36 do not
+/* Floats from one point's transforms to the next one's, of a chunk: a line more than whole pages, so that the 36 do not
  * fall on each other in the caches. */
 static size_t step_of(const winograd *w, int64_t channels) {
-  return (size_t)(channels * w->chunk) + LINE;
+  return ((size_t)(channels * w->chunk) + PAGE - 1) / PAGE * PAGE + LINE;
 }
 
 static size_t chunk_floats(const winograd *w) {
   return WINOGRAD_POINTS * (step_of(w, w->src.channels) + step_of(w, w->dst.channels));
 }
 
-bool winograd_plan(winograd *w) {
-  int64_t lanes = w->kernel->lanes, channels = w->src.channels + w->dst.channels;
-  if (w->src.channels % lanes != 0 || w->dst.channels % lanes != 0 || w->src.block % lanes != 0 ||
-      w->dst.block % lanes != 0)
-    return false;
-  w->across = (w->dst.width + WINOGRAD_OUT - 1) / WINOGRAD_OUT;
-  w->tiles = w->batch * w->across * ((w->dst.height + WINOGRAD_OUT - 1) / WINOGRAD_OUT);
-  w->alone = w->src.channels * w->dst.channels * WINOGRAD_POINTS * (int64_t)sizeof(float) <= OWN_WEIGHTS;
-  int64_t bytes = channels * WINOGRAD_POINTS * (int64_t)sizeof(float), rows = w->kernel->rows;
+/* Each thread takes whole chunks of its own where the weights stay in its cache beside them, and there are tiles enough
+ * for all. */
+static void plan_chunks(winograd *w) {
+  int64_t bytes = (w->src.channels + w->dst.channels) * WINOGRAD_POINTS * (int64_t)sizeof(float);
+  int64_t weights = w->src.channels * w->dst.channels * WINOGRAD_POINTS * (int64_t)sizeof(float);
+  int64_t rows = w->kernel->rows, threads = w->threads;
+  w->alone = weights <= OWN_WEIGHTS && w->tiles >= rows * threads;
   int64_t most = w->alone ? OWN_CHUNK / bytes : SHARED_CHUNK / bytes < LEAST_TILES ? LEAST_TILES : SHARED_CHUNK / bytes;
   most = most < rows ? rows : most - most % rows;
   int64_t chunks = (w->tiles + most - 1) / most;
+  if (w->alone)
+    chunks = (chunks + threads - 1) / threads * threads;
   w->chunk = (w->tiles + chunks - 1) / chunks;
+}
+
+bool winograd_plan(winograd *w) {
+  int64_t lanes = w->kernel->lanes;
+  w->across = (w->dst.width + WINOGRAD_OUT - 1) / WINOGRAD_OUT;
+  w->tiles = w->batch * w->across * ((w->dst.height + WINOGRAD_OUT - 1) / WINOGRAD_OUT);
+  if (w->tiles <= 0 || w->src.channels % lanes != 0 || w->dst.channels % lanes != 0 || w->src.block % lanes != 0 ||
+      w->dst.block % lanes != 0)
+    return false;
+  plan_chunks(w);
   return true;
 }
 
@@ -202,34 +208,50 @@ static void run_alone(running r, float *scratch) {
   }
 }
 
+/* Inside a parallel region: the shares of one step, with a barrier behind them unless they are the last step's. */
+static void together(running r, void (*work)(const running *r), bool last) {
+  if (last) {
+#pragma omp for schedule(static, 1) nowait
+    for (uint32_t t = 0; t < r.w->threads; t++) {
+      running mine = r;
+      mine.thread = t;
+      work(&mine);
+    }
+    return;
+  }
+#pragma omp for schedule(static, 1)
+  for (uint32_t t = 0; t < r.w->threads; t++) {
+    running mine = r;
+    mine.thread = t;
+    work(&mine);
+  }
+}
+
 static void run_together(running r, float *scratch) {
   const winograd *w = r.w;
   r.in = scratch;
   r.out = r.in + WINOGRAD_POINTS * step_of(w, w->src.channels);
   for (r.first = 0; r.first < w->tiles; r.first += w->chunk) {
     r.count = least(w->chunk, w->tiles - r.first);
-    transform_inputs(&r);
-#pragma omp barrier
-    multiply_all(&r);
-#pragma omp barrier
-    transform_outputs(&r);
+    together(r, transform_inputs, false);
+    together(r, multiply_all, false);
+    together(r, transform_outputs, true); /* nobody writes what it reads before the next barrier */
   }
 }
 
+/* Shares are of w->threads, however many threads there really are. */
 void winograd_run(const winograd *w, const float *src, const float *weights, const float *bias, float *dst,
                   void *scratch) {
-#pragma omp parallel num_threads(w->threads)
-  {
-    running r = {.w = w,
-                 .src = src,
-                 .weights = weights,
-                 .bias = bias,
-                 .dst = dst,
-                 .thread = (uint32_t)omp_get_thread_num(),
-                 .threads = (uint32_t)omp_get_num_threads()};
-    if (w->alone)
-      run_alone(r, scratch);
-    else
-      run_together(r, scratch);
+  const running r = {.w = w, .src = src, .weights = weights, .bias = bias, .dst = dst, .threads = w->threads};
+  if (w->alone) {
+#pragma omp parallel for num_threads(w->threads) schedule(static, 1)
+    for (uint32_t t = 0; t < w->threads; t++) {
+      running mine = r;
+      mine.thread = t;
+      run_alone(mine, scratch);
+    }
+    return;
   }
+#pragma omp parallel num_threads(w->threads)
+  run_together(r, scratch);
 }

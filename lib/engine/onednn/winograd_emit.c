@@ -8,6 +8,12 @@
  * times as fast in batches, and for one picture never slower by more than a few hundredths. */
 enum { LEAST_CHANNELS = 16, LEAST_SIDE = 7 };
 
+/* Whole blocks of results, because nothing else would fill one up. */
+static bool fits(const recsys_op *op, const dnn_shape *src, const dnn_shape *dst) {
+  return src->ndims == 4 && dst->ndims == 4 && dst->dims[1] == op->channels && dst->dims[1] % dnn_block() == 0 &&
+         dst->dims[2] == op->height && dst->dims[3] == op->width;
+}
+
 static bool suits(const making *m, const recsys_op *op, int64_t inputs) {
   return m->net->winograd != NULL && m->net->type == dnnl_f32 && op->kernel_h == 3 && op->kernel_w == 3 &&
          op->stride_h == 1 && op->stride_w == 1 && op->dilation <= 1 && op->groups <= 1 && op->pad_h <= 2 &&
@@ -15,7 +21,7 @@ static bool suits(const making *m, const recsys_op *op, int64_t inputs) {
          op->width >= LEAST_SIDE;
 }
 
-/* Channels as they lie in memory: whole blocks. */
+/* Channels as they lie in memory: whole blocks, which oneDNN fills up with zeros. */
 static winograd_map map_of(const dnn_shape *shape) {
   int64_t block = dnn_block(), channels = shape->dims[1];
   return block == 1 ? (winograd_map){channels, shape->dims[2], shape->dims[3], channels}
@@ -24,7 +30,9 @@ static winograd_map map_of(const dnn_shape *shape) {
 
 /* The layer's name is its weight's up to the last point. */
 static void note_name(net *n, const char *weight) {
-  size_t used = strlen(n->winograd_names), length = strlen(weight);
+  size_t used = strlen(n->winograd_names), length = weight != NULL ? strlen(weight) : 0;
+  if (length == 0 || used + length + 2 > sizeof n->winograd_names)
+    return;
   const char *point = strrchr(weight, '.');
   if (point != NULL)
     length = (size_t)(point - weight);
@@ -67,7 +75,7 @@ recsys_status emit_winograd(making *m, uint32_t index, int32_t from, const dnn_s
                 .add = m->sum[index] >= 0,
                 .relu = m->relu[index],
                 .threads = m->net->threads};
-  *taken = suits(m, op, src->dims[1]) && w.dst.channels == dst->dims[1] && winograd_plan(&w);
+  *taken = fits(op, src, dst) && suits(m, op, src->dims[1]) && winograd_plan(&w);
   if (!*taken)
     return RECSYS_OK;
   step *s = step_new(m, &(dnn_made){.scratch = winograd_scratch(&w)});

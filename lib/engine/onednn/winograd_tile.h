@@ -3,8 +3,8 @@
  * (attributes), LANES (floats of a vector), ROWS (of a product's tile, which with two vectors a row stays in
  * registers).
  *
- * The transforms interpolate at 0, +-5/8, +-3/2 and infinity: with these points float32 loses about a tenth of the
- * accuracy that the usual 0, +-1, +-2 lose.
+ * The transforms interpolate at 0, +-5/8, +-3/2 and infinity, whose powers differ less in size than those of the usual
+ * 0, +-1, +-2, so that float32 rounds less.
  */
 #include <stddef.h>
 #include <string.h>
