@@ -208,6 +208,11 @@ static const char *spec_of(const args *a, const store_facts *remembered) {
 }
 
 recsys_model *opening_model(const args *a, const store_facts *remembered, recsys_model_info *info, int *code) {
+  return opening_model_without(0, a, remembered, info, code);
+}
+
+recsys_model *opening_model_without(uint32_t flags, const args *a, const store_facts *remembered,
+                                    recsys_model_info *info, int *code) {
   const char *spec = spec_of(a, remembered);
   char *fetched = NULL;
   uint64_t threads = 0;
@@ -223,6 +228,7 @@ recsys_model *opening_model(const args *a, const store_facts *remembered, recsys
   if (!spec || !read_running(a, &options) || !args_whole(a, "threads", 1, 4096, &threads))
     return NULL;
   options.threads = (uint32_t)threads;
+  options.flags &= ~flags;
   if (access(spec, F_OK))
     fetched = fetch_find(spec);
   recsys_model *model = open_spec(a, fetched ? fetched : spec, &options, code);

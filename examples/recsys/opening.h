@@ -34,6 +34,9 @@ void opening_free_facts(store_facts *facts);
 /* Opens what --model says, else what `remembered` (or NULL) says; layer and recipe likewise. NULL: *code is the exit
  * code, said already. */
 recsys_model *opening_model(const args *a, const store_facts *remembered, recsys_model_info *info, int *code);
+/* The same without these RECSYS_MODEL_... flags, whatever the command line says. */
+recsys_model *opening_model_without(uint32_t flags, const args *a, const store_facts *remembered,
+                                    recsys_model_info *info, int *code);
 /* The description for a space of this model. */
 char *opening_description(const args *a, const store_facts *remembered, const recsys_model_info *info);
 

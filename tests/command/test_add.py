@@ -155,6 +155,22 @@ class Add(Case):
         _, err = self.run_it("add", self.path("s.recsys"), "--images", images, code=2)
         self.assertIn("--model", err)
 
+    def test_scaled_decoding_is_judged(self):
+        shop = self.catalogue(6)  # 256 pixels wide, for a network that takes 32
+        self.assertIsNone(self.add(shop, model="untrained:lenet5:7")["scaled_jpeg"])
+        os.rename(self.path("s.recsys"), self.path("whole.recsys"))
+        found = self.add(shop, "--scaled-jpeg", model="untrained:lenet5:7")["scaled_jpeg"]
+        self.assertEqual(found["sample"], 6)
+        self.assertTrue(.9 < found["least_cosine"] <= found["mean_cosine"] < 1, found)  # other embeddings, and alike
+        self.assertGreater(found["times_as_fast"], 0)
+
+    def test_how_it_is_run(self):
+        words = ["info", "--model", UNTRAINED, "--precision", "float32"]
+        engine = self.json(*words)["engine"]
+        self.assertEqual("features.3.expand3x3" in engine["winograd"], engine["name"] == "onednn")
+        self.assertEqual(self.json(*words, "--convolution", "direct", "--scaled-jpeg")["engine"]["winograd"], [])
+        self.assertIn("--convolution", self.run_it(*words, "--convolution", "fast", code=2)[1])
+
     def test_classify(self):
         shop = self.catalogue(2)
         files = [f"{shop}/images/{name}" for name in sorted(os.listdir(f"{shop}/images"))]

@@ -41,6 +41,14 @@ class Models(unittest.TestCase):
                 self.assertNotIn("libtorch", maps.read().replace("librecsys-torch", ""))
             self.assertEqual(isolated.describe()["engine"]["isolation"], "process")
 
+    def test_direct_convolutions(self):
+        with model() as usual, model(direct=True) as direct:
+            engine = usual.describe()["engine"]
+            self.assertEqual(bool(engine["winograd"]), engine["name"] == "onednn")
+            self.assertEqual(direct.describe()["engine"]["winograd"], [])
+            rows, plain = usual.embed(PIXELS), direct.embed(PIXELS)
+            np.testing.assert_allclose(rows, plain, rtol=0, atol=1e-5 * np.abs(plain).max())
+
     @unittest.skipUnless(Image, "needs Pillow")
     def test_pictures_in_every_form(self):
         with model() as net:
