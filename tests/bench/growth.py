@@ -1,6 +1,7 @@
 """How time and memory grow with a shop: 10,000 to 1,000,000 items, and as many users.
 
-    growth.py WORK CACHE PAIRS [CHART] [LARGEST=1000000]   WORK: a folder for rows and stores (5 GB); CACHE: as for rows.py;
+    growth.py WORK CACHE PAIRS [CHART] [LARGEST=1000000]   WORK: a folder for rows and stores (5 GB); CACHE: as for rows.py
+                                                 (run.sh leaves one in BUILD_FOLDER/bench/cache);
                                                  PAIRS: user and item of MovieLens 1M; CHART: an SVG file to write
 
 Items: rows of 512 with the statistics of real embeddings (rows.py). Users: each a drawn user of MovieLens 1M, with a

@@ -1,10 +1,10 @@
-"""Embedding beside OpenVINO, ONNX Runtime (PyPI) and eager PyTorch, two threads each.
+"""Embedding beside OpenVINO and ONNX Runtime (PyPI), two threads each.
 
     networks.py FOLDER PICTURES [ROUNDS=5 [NETWORK...]]     NETWORK: vgg16 resnet50 googlenet squeezenet1_1
 
 PICTURES: a folder of JPEG files. FOLDER: where networks are written and kept. RECSYS_LIBRARY says where librecsys.so is,
 RECSYS_TORCH_PYTHON which Python has torch and torchvision (/usr/bin/python3): it writes each network as a model file and
-as ONNX, with the same weights. googlenet and squeezenet1_1 take the published ones where SHARED_DATA/weights has them.
+as ONNX, with the same weights. googlenet and squeezenet1_1 take the published ones where SHARED_DATA/weights has them; all others are random.
 
 librecsys goes the whole way from JPEG files to rows in a store on disk, then from pixels to rows; the peers run the network
 alone on ready inputs, batch 8. Then one picture: librecsys from its bytes to the row, the peers the network at batch 1. Rounds alternate;
@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 
-from peers import note
+from peers import left_out, note
 
 BATCH, THREADS, RUN = 8, 2, 32
 REST = 0.1  # seconds in which the threads of whoever ran before go to sleep
@@ -198,7 +198,10 @@ def measure(name, precision, folder, files, rounds):
             try:
                 peers.append(Peer(peer, f"{folder}/{name}.onnx", precision, batch, check))
             except ImportError as reason:
-                print(f"left out: {peer} {precision} for {name} ({reason})", file=sys.stderr)
+                left_out(f"{NAMES[peer]} in {precision} ({reason})")
+        for p in peers:
+            agreement = cosine(rows[0], np.load(p.check)[0])
+            assert agreement > (0.999999 if precision == "f32" else 0.999), (p.name, agreement)
         times = {p.name: [] for p in peers}
         mine = []
         ours()
@@ -209,8 +212,6 @@ def measure(name, precision, folder, files, rounds):
                 time.sleep(REST)
                 times[p.name].append(p.seconds(pictures) / pictures)
         for p in peers:
-            agreement = cosine(rows[0], np.load(p.check)[0])
-            assert agreement > (0.999999 if precision == "f32" else 0.999), (p.name, agreement)
             p.close()
         results.append((title, mine, times))
     model.close()
@@ -230,8 +231,7 @@ def main():
         if not os.path.exists(f"{folder}/{name}.onnx"):
             weights = os.path.join(os.environ.get("SHARED_DATA", ""), "weights", f"{name}.safetensors")
             python = os.environ.get("RECSYS_TORCH_PYTHON", "/usr/bin/python3")
-            subprocess.run([python, __file__, "export", name, folder, weights if name in REAL else ""], check=True,
-                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            subprocess.run([python, __file__, "export", name, folder, weights if name in REAL else ""], check=True, stdout=subprocess.DEVNULL)
         for precision in ("f32", "bf16"):
             for title, mine, times in measure(name, precision, folder, files, rounds):
                 tables[title].append((f"{name} {precision}", mine, times))

@@ -2,6 +2,16 @@
 import json
 import os
 import statistics
+import sys
+
+
+def left_out(what):
+    """Says that a peer could not be had, once, and notes it for report.py."""
+    print("left out:", what, file=sys.stderr)
+    path = os.environ.get("RECSYS_BENCH_LEFT_OUT")
+    if path and not (os.path.exists(path) and what in open(path, encoding="utf-8").read().splitlines()):
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(what + "\n")
 
 
 def note(group, label, peer, ours, theirs, unit="s", scale=1.0):

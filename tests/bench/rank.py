@@ -2,8 +2,8 @@
 
   rank.py LIBRECSYS PAIRS [ROUNDS]
 
-PAIRS: lines of user, item (gzip allowed; lines that do not begin with a digit are skipped), such as MovieLens-1M's. The
-peer (implicit, from PyPI) is left out, and named, where it is not installed; without NumPy nothing runs. Quality is
+PAIRS: lines of user, item (gzip allowed; lines that do not begin with a digit are skipped), such as MovieLens-1M's. Needs
+NumPy and threadpoolctl. The peer (implicit, from PyPI) is left out, and named, where it is not installed; without NumPy nothing runs. Quality is
 nDCG@10 on one random 20 % of the pairs that both are given in the same way. Threads: as many as processors may be used.
 """
 import ctypes as C

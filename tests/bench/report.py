@@ -67,7 +67,10 @@ def main():
     with open(document, encoding="utf-8") as file:
         text = file.read()
     first, last = text.index(BEGIN) + len(BEGIN), text.index(END)
-    body = [f"{title}. Medians of {min(n['rounds'] for n in notes)} or more alternating rounds; quotients of each round, median and range. "
+    most, least = max(n["rounds"] for n in notes), min(n["rounds"] for n in notes)
+    few = sorted({n["label"] for n in notes if n["rounds"] < most})
+    rounds = f"{most} alternating rounds" + (f" ({least}: {', '.join(few)})" if few else "")
+    body = [f"{title}. Medians of {rounds}; quotients of each round, median and range. "
             f"{'Left out: ' + '; '.join(missing) if missing else 'No peer was left out'}.", "",
             f"![How many times as fast as each peer]({os.path.basename(picture)})", *tables(notes), ""]
     chart(notes, picture)

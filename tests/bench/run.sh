@@ -3,8 +3,13 @@
 #
 #   sh tests/bench/run.sh BUILD_FOLDER DATA_FOLDER [ROUNDS=5]
 #
-# Peers come from PyPI into BUILD_FOLDER/bench; one that cannot be had is left out, and named. DATA_FOLDER holds posters/,
-# fashion/, weights/ and movielens-1m/, as docs/results.md describes them. Takes about 20 minutes on two cores.
+# Peers come from PyPI into BUILD_FOLDER/bench (remove it to start afresh); one that cannot be had is left out, and
+# named. BUILD_FOLDER has librecsys, its engines and the examples. DATA_FOLDER holds posters/*.jpg, fashion/images/*.jpg,
+# fashion/styles.csv, weights/googlenet.safetensors, weights/squeezenet1_1.safetensors and
+# movielens-1m/user-movie-pairs.tsv.gz (user and item a line). Needs python3 with venv, the network, and a Python with
+# torch and torchvision (RECSYS_TORCH_PYTHON, /usr/bin/python3). Replaces its part of docs/benchmarks.md, and
+# docs/benchmarks.svg. On more than two cores run it under taskset -c 0,1: some peers take as many threads as there are.
+# Takes about 15 minutes on two cores.
 set -eu
 build=$(cd "$1" && pwd) data=$(cd "$2" && pwd) rounds=${3:-5}
 here=$(cd "$(dirname "$0")" && pwd)
@@ -23,7 +28,7 @@ for peer in openvino onnxruntime faiss-cpu usearch hnswlib implicit; do
   }
 done
 
-export RECSYS_LIBRARY="$build/lib/librecsys.so" RECSYS_BENCH_NOTES="$work/notes.jsonl" SHARED_DATA="$data"
+export RECSYS_LIBRARY="$build/lib/librecsys.so" RECSYS_BENCH_NOTES="$work/notes.jsonl" RECSYS_BENCH_LEFT_OUT="$work/left-out.txt" SHARED_DATA="$data"
 export OPENBLAS_NUM_THREADS=1 # threads of NumPy's that spin beside those that are measured
 
 echo "== embedding" >&2
