@@ -109,7 +109,7 @@ class Peer:
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         if self.process.stdout.readline() != "ready\n":
             said = self.process.stderr.read().strip().splitlines()
-            raise ImportError(said[-1] if said else "it did not start")
+            raise ImportError(said[-1].removeprefix("ImportError: ") if said else "it did not start")
 
     def seconds(self, pictures):
         self.process.stdin.write(f"{pictures}\n")
