@@ -1,4 +1,5 @@
-/* What an index is, for the file that keeps it up (index.c) and the one that stores it (index_file.c). */
+/* What an index is, for the files that keep it up (index.c; all of a store: indexes.c), search it (index_search.c) and
+ * store it (index_file.c). */
 #ifndef RECSYS_STORE_INDEX_H
 #define RECSYS_STORE_INDEX_H
 
@@ -33,6 +34,9 @@ recsys_status recsys__index_adopt(recsys__index *index, recsys__rows *rows, cons
 /* For a search: false where the index is being changed, or about to be. A true one is followed by a leave. */
 bool recsys__index_enter(recsys__index *index);
 void recsys__index_leave(recsys__index *index);
+/* Around a change: waits until the searches under way have left; those that come are exact. */
+void recsys__index_close_gate(recsys__index *index);
+void recsys__index_open_gate(recsys__index *index);
 
 /* With store->write held: replaces the index of its space; takes over the reference. */
 void recsys__index_publish(recsys__store_core *core, recsys__index *index);

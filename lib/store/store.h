@@ -141,8 +141,8 @@ int64_t recsys__key_hash(const char *key);
 /* The id of a key, or -1. */
 int64_t recsys__view_resolve(const recsys__view *view, int kind, const char *key);
 
-/* -- approximate search (index.c, index_file.c, index_search.c): graphs over the rows of a space. The writers keep them
- * up. */
+/* -- approximate search (index.c, indexes.c, index_file.c, index_search.c): graphs over the rows of a space. The
+ * writers keep them up. */
 /* Opens the indexes that lie beside the store. What is damaged is built anew. */
 recsys_status recsys__indexes_open(recsys_store *store, recsys_error *error);
 /* With store->write held, after a view was published: takes its changes into the indexes. */
