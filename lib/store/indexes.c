@@ -227,10 +227,7 @@ struct json_t *recsys__index_json(recsys__store_core *core, int64_t space) {
 
 static recsys_status begin(recsys_store *store, const char *fingerprint, const recsys__view **view, int32_t *space,
                            recsys_error *error) {
-  recsys_status status = recsys_store_refresh(store, error);
-  if (status)
-    return status;
-  status = recsys__db_take(store, error);
+  recsys_status status = recsys__db_take_fresh(store, error);
   if (status)
     return status;
   *view = recsys__store_view(store);

@@ -112,6 +112,8 @@ recsys_status recsys__db_step(recsys_store *store, sqlite3_stmt *statement, recs
  * recsys__lock_give(&store->write).
  */
 recsys_status recsys__db_take(recsys_store *store, recsys_error *error);
+/* The same after a refresh, so that memory holds what the file does. */
+recsys_status recsys__db_take_fresh(recsys_store *store, recsys_error *error);
 /* An integer from a one-row query. */
 recsys_status recsys__db_number(recsys_store *store, const char *sql, int64_t *value, recsys_error *error);
 /* After large work: gives the pages that SQLite holds back to the system. */

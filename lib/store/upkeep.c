@@ -49,10 +49,7 @@ recsys_status recsys_store_check(recsys_store *store, char *buffer, size_t size,
   recsys__string report = {0};
   if (!store || (size && !buffer))
     return recsys__fail(error, RECSYS_EINVAL, 0, "store or buffer is NULL");
-  recsys_status status = recsys_store_refresh(store, error);
-  if (status)
-    return status;
-  status = recsys__db_take(store, error);
+  recsys_status status = recsys__db_take_fresh(store, error);
   if (status)
     return status;
   status = findings(store, "PRAGMA integrity_check", "integrity", &report, error);

@@ -122,6 +122,11 @@ recsys_status recsys_store_refresh(recsys_store *store, recsys_error *error) {
   return status ? status : recsys__ok(error);
 }
 
+recsys_status recsys__db_take_fresh(recsys_store *store, recsys_error *error) {
+  recsys_status status = recsys_store_refresh(store, error);
+  return status ? status : recsys__db_take(store, error);
+}
+
 recsys_status recsys__write_ids(recsys_store *store, int kind, const int64_t *ids, size_t n, recsys_error *error) {
   sqlite3_stmt *statement = NULL;
   const char *sql = kind == RECSYS_ITEMS ? "INSERT OR IGNORE INTO item(id, change) VALUES(?, :change)"

@@ -81,6 +81,34 @@ START_TEST(numbers_are_numpy_s) {
 }
 END_TEST
 
+/* Two convolutions with the same filters, of which one is followed by a batch norm: the other's stay as they were. */
+START_TEST(shared_filters) {
+  recsys__net net, folded;
+  ck_assert_int_eq(recsys__net_init(&net, NULL), RECSYS_OK);
+  net.network.channels = 2;
+  net.network.height = net.network.width = 3;
+  int32_t x = recsys__build_conv(&net, RECSYS_OP_INPUT, "a", 2, (recsys__window){1, 1, 0, false}, false);
+  recsys_op again = net.network.ops[x];
+  again.inputs[0] = x;
+  x = recsys__build_batchnorm(&net, recsys__build_op(&net, &again), "b", 1e-3f);
+  recsys__build_name(&net, x, "b");
+  set(&net, "a.weight", filter, 4);
+  set(&net, "b.weight", gamma_, 2);
+  set(&net, "b.bias", beta, 2);
+  set(&net, "b.running_mean", mean, 2);
+  set(&net, "b.running_var", variance, 2);
+  ck_assert_int_eq(recsys__net_fold(&folded, &net, NULL), RECSYS_OK);
+  recsys__net_free(&net);
+  ck_assert_uint_eq(folded.network.op_count, 2);
+  const recsys_op *ops = folded.network.ops;
+  ck_assert_int_ne(ops[0].weight, ops[1].weight);
+  for (int i = 0; i < 4; i++)
+    ck_assert_float_eq(folded.network.weights[ops[0].weight].data[i], filter[i]);
+  check_values(folded.network.weights[ops[1].weight].data, folded_filter, 4);
+  recsys__net_free(&folded);
+}
+END_TEST
+
 /* A convolution whose own result can be asked for stays as it is. */
 START_TEST(named_convolution_stays) {
   recsys__net net = make_tiny(true, "a"), folded;
@@ -151,6 +179,7 @@ int main(void) {
   TCase *tests = tcase_create("fold");
   tcase_add_loop_test(tests, numbers_are_numpy_s, 0, 2);
   tcase_add_test(tests, named_convolution_stays);
+  tcase_add_test(tests, shared_filters);
   tcase_add_loop_test(tests, architectures_keep_their_layers, 0, 6);
   tcase_add_test(tests, no_memory_leaves_nothing);
   Suite *suite = suite_create("fold");

@@ -131,7 +131,6 @@ static position position_of(const winograd *w, int64_t tile) {
 static void inside(int64_t from, int64_t size, int *first, int *last) {
   *first = from < 0 ? (int)-from : 0;
   *last = (int)least(WINOGRAD_IN, size - from);
-  *last = *last < *first ? *first : *last;
 }
 
 static void transform_inputs(const running *r) {
