@@ -157,7 +157,12 @@ typedef struct recsys_image {
 
 typedef struct recsys_model recsys_model;
 
-enum { RECSYS_PRECISION_AUTO = 0, RECSYS_PRECISION_FLOAT32 = 1, RECSYS_PRECISION_BFLOAT16 = 2 };
+enum {
+  RECSYS_PRECISION_AUTO = 0,
+  RECSYS_PRECISION_FLOAT32 = 1,
+  RECSYS_PRECISION_BFLOAT16 = 2,
+  RECSYS_PRECISION_INT8 = 3
+};
 
 enum {
   RECSYS_ISOLATION_NONE = 0,   /**< the engine runs in the caller's process */
@@ -185,7 +190,8 @@ typedef struct recsys_model_options {
                                and reaches GPUs) */
   const char *engine_path;   /**< the engine's shared object; NULL: beside the library, then where it was installed */
   const char *device;        /**< "auto" (NULL), "cpu", "cuda", "cuda:1" */
-  uint32_t precision;        /**< RECSYS_PRECISION_...; AUTO: bfloat16 where it is fast and agrees with float32 */
+  uint32_t precision;        /**< RECSYS_PRECISION_...; AUTO: int8 where recsys_model_quantize made the file, else
+                               bfloat16 where it is fast and agrees with float32 */
   uint32_t threads;          /**< 0: the processors this process may use */
   uint64_t seed;             /**< of the random weights of recsys_model_create */
   uint64_t classes;          /**< recsys_model_create: outputs of the classifier; 0: 1000 */
@@ -229,7 +235,7 @@ RECSYS_API recsys_status recsys_model_combine(recsys_model **model, recsys_model
 /** The facts that one needs to size arrays. Filled up to struct_size, which the caller sets. */
 typedef struct recsys_model_info {
   uint32_t struct_size;
-  uint32_t precision;  /**< RECSYS_PRECISION_FLOAT32 or _BFLOAT16: what runs */
+  uint32_t precision;  /**< RECSYS_PRECISION_FLOAT32, _BFLOAT16 or _INT8: what runs */
   uint64_t dim;        /**< floats in one embedding */
   uint64_t classes;    /**< scores per picture of recsys_model_classify; 0: no classifier */
   uint64_t parameters; /**< weights and biases */
@@ -398,6 +404,50 @@ RECSYS_API recsys_status recsys_model_train(recsys_model *model, const char *pat
 RECSYS_API recsys_status recsys_model_distill(recsys_model *model, recsys_model *teacher, const char *path,
                                               const recsys_image *images, size_t n, const recsys_train_options *options,
                                               recsys_status *statuses, recsys_error *error);
+
+typedef struct recsys_quantize_options {
+  uint32_t struct_size;
+  uint32_t flags; /**< zero */
+  uint64_t
+      calibrate;    /**< pictures that give the ranges, at most; 0: 300. Never more than half of those that there are */
+  uint64_t compare; /**< other pictures that the report is of, at most; 0: 1000 */
+  uint64_t seed;    /**< of the draw which pictures these are */
+  recsys_progress_fn progress; /**< phases "calibrate" and "compare", in pictures */
+  void *progress_user;
+} recsys_quantize_options;
+
+/** How near an int8 model comes to float32, on pictures that gave it no ranges. Filled up to struct_size, which the
+ * caller sets. */
+typedef struct recsys_quantize_report {
+  uint32_t struct_size;
+  uint32_t layers;         /**< that run in int8 */
+  uint64_t calibrated;     /**< pictures that gave the ranges */
+  uint64_t compared;       /**< other pictures, of which what follows is */
+  uint64_t neighbours;     /**< 10, or fewer where there are not so many others */
+  double cosine;           /**< between the two embeddings of a picture: the mean */
+  double least_cosine;     /**< and the least */
+  double equal_neighbours; /**< share of each picture's nearest ones (cosine, among these pictures) that are the same */
+  double equal_classes;    /**< share of pictures with the same highest class score; -1: there is no classifier */
+} recsys_quantize_report;
+
+/** Makes an int8 model of a network and writes it to `path` as a model file of its own, with its own fingerprint;
+ * `model` itself is not changed. Weights are one byte each with one unit per output channel, activations one byte with
+ * one unit for a whole activation, from the ranges that they take on some of the n pictures (Jacob et al., CVPR 2018).
+ * Of the rest, the first convolution and the classifier stay in floats. On others of the pictures both are compared;
+ * the report (or NULL) is also in the file. What a file may lose by int8 depends on the network: look at the report.
+ *
+ * The file is opened with recsys_model_open: with precision AUTO or INT8 it runs in int8 (engine "onednn", a processor
+ * with AVX-512 VNNI; else RECSYS_EUNSUPPORTED says what is missing), with FLOAT32 or BFLOAT16 its rounded weights do.
+ * Training on it starts from the rounded weights and writes a model of floats.
+ *
+ * A picture that cannot be used is left out, its status (statuses[n] or NULL) says why, and the call returns
+ * RECSYS_EPARTIAL with the file written. RECSYS_EINVAL: fewer than two usable pictures, or an int8 model already;
+ * RECSYS_EUNSUPPORTED: an ensemble (quantise its parts), or a network that the engine "onednn" does not run. On any
+ * failure, and when cancelled, `path` is what it was. */
+RECSYS_API recsys_status recsys_model_quantize(recsys_model *model, const char *path, const recsys_image *images,
+                                               size_t n, const recsys_quantize_options *options,
+                                               recsys_quantize_report *report, recsys_status *statuses,
+                                               recsys_error *error);
 
 /** How well one label is told, with scikit-learn's definitions; precision, recall and F1 are 0 where they would divide
  * by 0. A label is decided for where its score >= threshold; in an exclusive field, for the label of the highest score.

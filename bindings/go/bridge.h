@@ -186,6 +186,21 @@ static inline recsys_status bridge_train(recsys_model *model, recsys_model *teac
   return status;
 }
 
+/* numbers: calibrate, compare, seed. */
+static inline recsys_status bridge_quantize(recsys_model *model, const char *path, const recsys_image *images, size_t n,
+                                            const uint64_t *numbers, uintptr_t user, recsys_quantize_report *report,
+                                            recsys_status *statuses, recsys_error *error) {
+  recsys_quantize_options o;
+  memset(&o, 0, sizeof o);
+  o.struct_size = sizeof o;
+  o.calibrate = numbers[0];
+  o.compare = numbers[1];
+  o.seed = numbers[2];
+  BRIDGE_PROGRESS(o, user);
+  report->struct_size = sizeof *report;
+  return recsys_model_quantize(model, path, images, n, &o, report, statuses, error);
+}
+
 /* values: 8 for each of classes + 2 metrics. images NULL: those of its training. */
 static inline recsys_status bridge_metrics(recsys_model *model, size_t classes, const recsys_image *images, size_t n,
                                            const int8_t *matrix, uintptr_t user, double *values,

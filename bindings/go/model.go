@@ -16,6 +16,7 @@ const (
 	PrecisionAuto     = C.RECSYS_PRECISION_AUTO
 	PrecisionFloat32  = C.RECSYS_PRECISION_FLOAT32
 	PrecisionBfloat16 = C.RECSYS_PRECISION_BFLOAT16
+	PrecisionInt8     = C.RECSYS_PRECISION_INT8 // of a file that Quantize wrote
 )
 
 // Model is a network: pictures to embeddings and class scores. Close it.
@@ -422,6 +423,53 @@ func (m *Model) Distill(ctx context.Context, teacher *Model, path string, images
 	}
 	defer teacher.leave()
 	return m.learn(ctx, t, path, images, nil, nil, o)
+}
+
+// QuantizeOptions: the zero value is every default.
+type QuantizeOptions struct {
+	Calibrate, Compare uint64 // pictures that give the ranges, and others that the report is of, at most; 0: 300 and 1000
+	Seed               uint64 // of the draw which pictures these are
+	Progress           Progress
+}
+
+// QuantizeReport tells how near an int8 model comes to float32, on pictures that gave it no ranges.
+type QuantizeReport struct {
+	Layers, Calibrated, Compared, Neighbours           int
+	Cosine, LeastCosine, EqualNeighbours, EqualClasses float64 // EqualClasses -1: there is no classifier
+}
+
+// Quantize makes an int8 model of m and writes it to a file; m is not changed. Partial: some pictures were left out, and
+// the file is written.
+func (m *Model) Quantize(ctx context.Context, path string, images []Image, o *QuantizeOptions) (QuantizeReport, []Status, error) {
+	if o == nil {
+		o = &QuantizeOptions{}
+	}
+	where, err := text(path)
+	if err != nil {
+		return QuantizeReport{}, nil, err
+	}
+	made, err := makeImages(images)
+	if err != nil {
+		return QuantizeReport{}, nil, err
+	}
+	defer C.bridge_free_images(made, C.size_t(len(images)))
+	p, err := m.enter()
+	if err != nil {
+		return QuantizeReport{}, nil, err
+	}
+	defer m.leave()
+	numbers, statuses, w := []uint64{o.Calibrate, o.Compare, o.Seed}, make([]Status, len(images)), &watch{ctx: ctx, progress: o.Progress}
+	var e C.recsys_error
+	var r C.recsys_quantize_report
+	var status C.recsys_status
+	if err := w.run(func(user C.uintptr_t) {
+		status = C.bridge_quantize((*C.recsys_model)(p), chars(where), made, C.size_t(len(images)), u64(numbers), user, &r,
+			stat(statuses), &e)
+	}); err != nil {
+		return QuantizeReport{}, nil, err
+	}
+	return QuantizeReport{int(r.layers), int(r.calibrated), int(r.compared), int(r.neighbours), float64(r.cosine),
+		float64(r.least_cosine), float64(r.equal_neighbours), float64(r.equal_classes)}, statuses, w.result(failure(status, &e))
 }
 
 // LabelMetrics tell how well one label is told, with scikit-learn's definitions.

@@ -524,6 +524,43 @@ func TestTraining(t *testing.T) {
 	check(t, err)
 }
 
+func TestQuantize(t *testing.T) {
+	ctx, m := context.Background(), net(t, ModelOptions{})
+	var pictures []Image
+	for i := 0; i < 12; i++ {
+		pixels := make([]byte, 1600)
+		for k := range pixels {
+			pixels[k] = byte(k*(i+3)%251 + i)
+		}
+		pictures = append(pictures, Image{Pixels: pixels, Format: Gray, Width: 40, Height: 40})
+	}
+	path := filepath.Join(t.TempDir(), "int8")
+	_, _, err := m.Quantize(ctx, path, pictures[:1], nil)
+	expectStatus(t, err, Invalid, "2 pictures")
+	pictures = append(pictures, Image{Data: []byte("no picture")})
+	phases := map[string]bool{}
+	report, statuses, err := m.Quantize(ctx, path, pictures, &QuantizeOptions{Calibrate: 4,
+		Progress: func(phase string, done, total uint64) { phases[phase] = true }})
+	var e *Error
+	if errors.As(err, &e) && (e.Status == Unsupported || e.Status == NoEngine) {
+		t.Skip(e.Message)
+	}
+	expectStatus(t, err, Partial, "picture 12")
+	if report.Calibrated != 4 || report.Compared != 8 || report.Cosine < 0.99 || statuses[12] >= 0 || !phases["compare"] {
+		t.Errorf("%+v %v %v", report, statuses, phases)
+	}
+	narrow, err := OpenModel(path, nil)
+	check(t, err)
+	defer narrow.Close()
+	info, err := narrow.Info()
+	check(t, err)
+	if info.Precision != PrecisionInt8 {
+		t.Errorf("%+v", info)
+	}
+	_, err = OpenModel(path, &ModelOptions{Precision: 9})
+	expectStatus(t, err, Unsupported, "int8")
+}
+
 func BenchmarkRecommend(b *testing.B) {
 	s := shop(b)
 	r := fitted(b, s, "popular")

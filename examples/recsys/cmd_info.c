@@ -109,7 +109,7 @@ static int show_model(const args *a, recsys_model *model, const recsys_model_inf
     printf("embedding   layer %s, %llu floats a picture\n", info->layer, (unsigned long long)info->dim);
     printf("recipe      %s\n", info->recipe);
     printf("classes     %llu\n", (unsigned long long)info->classes);
-    printf("precision   %s\n", info->precision == RECSYS_PRECISION_BFLOAT16 ? "bfloat16" : "float32");
+    printf("precision   %s\n", opening_precision(info->precision));
     printf("fingerprint %s\n", info->fingerprint);
     return DONE;
   }

@@ -22,6 +22,7 @@ int cmd_label(int argc, char **argv);
 int cmd_evaluate_model(int argc, char **argv);
 int cmd_combine(int argc, char **argv);
 int cmd_distill(int argc, char **argv);
+int cmd_quantize(int argc, char **argv);
 int cmd_fetch(int argc, char **argv);
 int cmd_classify(int argc, char **argv);
 int cmd_list(int argc, char **argv);

@@ -23,6 +23,7 @@ static const struct subcommand {
     {"evaluate-model", cmd_evaluate_model, "how well a trained model tells labels"},
     {"combine", cmd_combine, "join several models into one"},
     {"distill", cmd_distill, "teach a small network a large one's embeddings"},
+    {"quantize", cmd_quantize, "make an int8 model: faster, smaller, nearly the same embeddings"},
     {"classify", cmd_classify, "what a network's classifier sees in pictures"},
     {"list", cmd_list, "the keys of a store's items or users"},
     {"info", cmd_info, "what a store or a model holds"},

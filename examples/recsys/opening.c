@@ -25,7 +25,10 @@ const args_option opening_model_options[] = {
      "--layer fc2"},
     {"recipe", "NAME", "how pixels become input: torchvision, keras, caffe, ... (default: as for --layer)",
      "--recipe keras"},
-    {"precision", "KIND", "float32, bfloat16, or auto: bfloat16 where it is fast and agrees", "--precision float32"},
+    {"precision", "KIND",
+     "float32, bfloat16, int8 (of an int8 model), or auto: int8 of an int8 model, else bfloat16 where "
+     "it is fast and agrees",
+     "--precision float32"},
     {"engine", "NAME", "what runs the network: onednn, torch, or auto: the fastest of them that is here and can",
      "--engine torch"},
     {"convolution", "KIND", "auto, or direct: never Winograd's, which is faster and rounds otherwise",
@@ -191,15 +194,20 @@ static bool read_word(const args *a, const char *option, const char *const *word
   return false;
 }
 
+static const char *const precisions[] = {"auto", "float32", "bfloat16", "int8"};
+
+const char *opening_precision(uint32_t precision) {
+  return precision < sizeof precisions / sizeof *precisions ? precisions[precision] : "unknown";
+}
+
 static bool read_running(const args *a, recsys_model_options *options) {
-  static const char *const precisions[] = {"auto", "float32", "bfloat16"}, *const isolations[] = {"none", "process"},
-                           *const convolutions[] = {"auto", "direct"};
+  static const char *const isolations[] = {"none", "process"}, *const convolutions[] = {"auto", "direct"};
   uint32_t direct = 0;
   if (!read_word(a, "convolution", convolutions, 2, &direct))
     return false;
   options->flags |= direct ? RECSYS_MODEL_DIRECT : 0;
   options->flags |= args_has(a, "scaled-jpeg") ? RECSYS_MODEL_SCALED_JPEG : 0;
-  return read_word(a, "precision", precisions, 3, &options->precision) &&
+  return read_word(a, "precision", precisions, 4, &options->precision) &&
          read_word(a, "isolation", isolations, 2, &options->isolation);
 }
 

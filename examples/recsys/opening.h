@@ -12,6 +12,9 @@
 
 extern const args_option opening_model_options[];
 
+/* RECSYS_PRECISION_... in words. */
+const char *opening_precision(uint32_t precision);
+
 /* What a store says about itself. */
 typedef struct store_facts {
   recsys_store_info info;

@@ -16,7 +16,7 @@
 extern "C" {
 #endif
 
-enum { RECSYS_ENGINE_ABI = 1 };
+enum { RECSYS_ENGINE_ABI = 2 };
 
 /* What the library gives to an engine. */
 typedef struct recsys_host {
@@ -30,7 +30,7 @@ enum { RECSYS_ENGINE_DIRECT = 1 }; /* no Winograd */
 
 typedef struct recsys_engine_options {
   uint32_t struct_size;
-  uint32_t precision;      /* RECSYS_PRECISION_FLOAT32 or _BFLOAT16 */
+  uint32_t precision;      /* RECSYS_PRECISION_FLOAT32, _BFLOAT16 or _INT8 (layers with ranges in int8) */
   uint32_t threads;        /* > 0 */
   uint32_t flags;          /* RECSYS_ENGINE_... */
   const char *device;      /* "auto", "cpu", "cuda", "cuda:N" */
@@ -94,6 +94,12 @@ typedef struct recsys_engine {
   recsys_status (*backward)(recsys_engine_trainer *trainer, const float *rows, float *const *gradients,
                             recsys_error *error);
   void (*untrain)(recsys_engine_trainer *trainer);
+
+  /* NULL: the engine does not run int8.
+   * Runs one picture as `run` does, and raises ranges[2 * i] to the largest magnitude of what goes into operation i and
+   * ranges[2 * i + 1] to that of what comes out of it, for every convolution and dense layer that `output` needs. */
+  recsys_status (*observe)(recsys_engine_net *net, const float *input, uint64_t output, float *ranges,
+                           recsys_error *error);
 } recsys_engine;
 
 /* Returns the engine's table, even when `abi` is not its own (the library compares the tables' abi), or NULL with a

@@ -344,6 +344,26 @@ recsys_status recsys__far_wait(recsys__far_net *net, float *rows, recsys_error *
   return leave(s, status);
 }
 
+recsys_status recsys__far_observe(recsys__far_net *net, const float *input, uint64_t output, float *ranges,
+                                  recsys_error *error) {
+  recsys__isolated *s = net->isolated;
+  uint64_t count = 2 * (uint64_t)net->network.op_count;
+  recsys__request request = {.op = RECSYS__WIRE_OBSERVE, .n = count, .output = output};
+  recsys__reply reply;
+  recsys_status status = enter(s, error);
+  if (status != RECSYS_OK)
+    return status;
+  status = send_net(net, NULL, error);
+  if (status == RECSYS_OK)
+    status = place(net, &request, input, net->picture, count, error);
+  if (status == RECSYS_OK)
+    status = ask(s, &request, -1, &reply, error);
+  const float *seen = (const float *)(const void *)((const char *)s->memory + request.second);
+  for (uint64_t i = 0; status == RECSYS_OK && i < count; i++)
+    ranges[i] = seen[i] > ranges[i] ? seen[i] : ranges[i];
+  return leave(s, status);
+}
+
 /* -- training */
 
 static uint64_t gradient_count(const recsys__far_net *net) {

@@ -33,6 +33,10 @@ recsys_status recsys__far_start(recsys__far_net *net, const float *input, uint64
                                 recsys_error *error);
 recsys_status recsys__far_wait(recsys__far_net *net, float *rows, recsys_error *error);
 
+/* As recsys_engine.observe. */
+recsys_status recsys__far_observe(recsys__far_net *net, const float *input, uint64_t output, float *ranges,
+                                  recsys_error *error);
+
 recsys_status recsys__far_forward(recsys__far_net *net, const float *input, uint64_t n, bool learn, float *rows,
                                   recsys_error *error);
 recsys_status recsys__far_backward(recsys__far_net *net, const float *rows, float *const *gradients,

@@ -100,6 +100,30 @@ recsys_status recsys__loaded_wait(recsys__loaded *loaded, recsys_error *error) {
   return report(loaded, error);
 }
 
+static void observe_job(void *context) {
+  recsys__loaded *l = context;
+  l->error = (recsys_error){0};
+  l->status = l->engine->table->observe(l->net, l->input, l->output, l->rows, &l->error);
+}
+
+recsys_status recsys__loaded_observe(recsys__loaded *loaded, const float *input, uint64_t output, float *ranges,
+                                     recsys_error *error) {
+  if (loaded->far != NULL)
+    return recsys__far_observe(loaded->far, input, output, ranges, error);
+  const recsys_engine *table = loaded->engine->table;
+  if (table->observe == NULL)
+    return recsys__fail(error, RECSYS_EUNSUPPORTED, 0, "the %s engine does not tell the ranges of its layers",
+                        recsys__engine_name(loaded->engine));
+  if (loaded->generation != recsys__fork_generation())
+    return recsys__fail(error, RECSYS_EFORKED, 0,
+                        "this model's engine runs in the parent process: open a new model after a fork");
+  loaded->input = input;
+  loaded->output = output;
+  loaded->rows = ranges;
+  recsys__worker_do(&loaded->engine->worker, observe_job, loaded);
+  return report(loaded, error);
+}
+
 static void unload_job(void *context) {
   recsys__loaded *l = context;
   l->engine->table->unload(l->net);

@@ -42,6 +42,11 @@ recsys_status recsys__loaded_start(recsys__loaded *loaded, const float *input, u
                                    recsys_error *error);
 recsys_status recsys__loaded_wait(recsys__loaded *loaded, recsys_error *error);
 
+/* Runs one picture, and raises the ranges (recsys_engine.observe): two for every operation. RECSYS_EUNSUPPORTED where
+ * the engine does not run int8. */
+recsys_status recsys__loaded_observe(recsys__loaded *loaded, const float *input, uint64_t output, float *ranges,
+                                     recsys_error *error);
+
 /* A network under training, with every call on the engine's thread. `network` and its weights stay the caller's, until
  * recsys__trainer_close. A process that was forked since: RECSYS_EFORKED. */
 typedef struct recsys__trainer recsys__trainer;

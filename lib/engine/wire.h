@@ -19,7 +19,8 @@ typedef enum recsys__wire_op {
   RECSYS__WIRE_UNLOAD, /* a network or a trainer */
   RECSYS__WIRE_TRAIN,  /* as LOAD; the weights stay in the packed network, where the parent changes them */
   RECSYS__WIRE_FORWARD,
-  RECSYS__WIRE_BACKWARD /* arrays: the rows' derivative, all wanted gradients one after the other */
+  RECSYS__WIRE_BACKWARD, /* arrays: the rows' derivative, all wanted gradients one after the other */
+  RECSYS__WIRE_OBSERVE   /* arrays: one picture, the ranges from zero */
 } recsys__wire_op;
 
 typedef struct recsys__request {

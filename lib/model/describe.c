@@ -90,20 +90,27 @@ static json_t *describe_ensemble(const recsys_model *model) {
                    i->trained != 0, "fingerprint", i->fingerprint, "parts", parts);
 }
 
+/* NULL: it is no int8 model. */
+static json_t *describe_quantization(const recsys_model *model) {
+  char *text = model->quantization != NULL ? recsys__quantization_dump(model->quantization) : NULL;
+  json_t *object = text != NULL ? json_loads(text, 0, NULL) : NULL;
+  free(text);
+  return object;
+}
+
 /* Text that may not be UTF-8 (a path) makes Jansson fail: it is left out then. */
 static json_t *describe(recsys_model *model) {
   const recsys_model_info *i = &model->info;
   json_t *engine = describe_engine(model);
-  return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:b, s:s, s:[I,I,I], s:s, s:s, s:I, s:s*, s:o*, s:o}",
-                   "architecture", i->architecture, "layer", i->layer, "recipe", i->recipe, "dim", (json_int_t)i->dim,
-                   "classes", (json_int_t)i->classes, "parameters", (json_int_t)i->parameters, "trained",
-                   i->trained != 0, "fingerprint", i->fingerprint, "input", (json_int_t)model->net.network.channels,
-                   (json_int_t)model->net.network.height, (json_int_t)model->net.network.width, "precision",
-                   i->precision == RECSYS_PRECISION_BFLOAT16 ? "bfloat16" : "float32", "precision_why", model->why,
-                   "threads", (json_int_t)model->threads, "file",
-                   model->source != NULL && recsys__utf8_valid(model->source, strlen(model->source)) ? model->source
-                                                                                                     : NULL,
-                   "engine", engine, "layers", describe_layers(model));
+  return json_pack(
+      "{s:s, s:s, s:s, s:I, s:I, s:I, s:b, s:s, s:[I,I,I], s:s, s:s, s:o*, s:I, s:s*, s:o*, s:o}", "architecture",
+      i->architecture, "layer", i->layer, "recipe", i->recipe, "dim", (json_int_t)i->dim, "classes",
+      (json_int_t)i->classes, "parameters", (json_int_t)i->parameters, "trained", i->trained != 0, "fingerprint",
+      i->fingerprint, "input", (json_int_t)model->net.network.channels, (json_int_t)model->net.network.height,
+      (json_int_t)model->net.network.width, "precision", recsys__precision_name(i->precision), "precision_why",
+      model->why, "quantization", describe_quantization(model), "threads", (json_int_t)model->threads, "file",
+      model->source != NULL && recsys__utf8_valid(model->source, strlen(model->source)) ? model->source : NULL,
+      "engine", engine, "layers", describe_layers(model));
 }
 
 recsys_status recsys_model_describe(recsys_model *model, char *buffer, size_t size, size_t *length,

@@ -11,13 +11,16 @@
 #include "engine/loader.h"
 #include "image/image.h"
 #include "model/head.h"
+#include "model/quantization.h"
 #include "nn/net.h"
 #include "recsys.h"
 
-/* The format of the metadata that recsys_model_save writes; of a trained model's; of an ensemble's. */
+/* The format of the metadata that recsys_model_save writes; of a trained model's; of an ensemble's; of an int8 model's,
+ * trained or not. */
 #define RECSYS__MODEL_FORMAT    "1"
 #define RECSYS__TRAINED_FORMAT  "2"
 #define RECSYS__ENSEMBLE_FORMAT "3"
+#define RECSYS__INT8_FORMAT     "4"
 
 enum { RECSYS__OUTPUT_EMBEDDING = 0, RECSYS__OUTPUT_CLASSES = 1, RECSYS__OUTPUTS };
 
@@ -42,9 +45,10 @@ struct recsys_model {
   recsys__net net; /* operations, names and shapes, without weights */
   char **class_names;
   size_t class_name_count;
-  recsys__model_head *head; /* NULL: as published, not trained here */
-  bool no_top;              /* the file ends before the architecture's dense layers */
-  bool half;                /* written as 16-bit floats */
+  recsys__model_head *head;           /* NULL: as published, not trained here */
+  recsys__quantization *quantization; /* NULL: not for int8 */
+  bool no_top;                        /* the file ends before the architecture's dense layers */
+  bool half;                          /* written as 16-bit floats */
   const recsys__recipe *recipe;
   recsys__image_limits limits;
   recsys__engine *engine;
@@ -87,6 +91,11 @@ recsys_status recsys__model_make(recsys_model **out, const recsys_model_options 
 /* RECSYS_EFORKED where the model's engine is in the parent process of this one. */
 recsys_status recsys__model_here(recsys_model *model, recsys_error *error);
 
+/* The same model once more, from where it came the first time, on the engine "onednn" in another precision; with a
+ * quantization, which it takes over (also when it fails), its weights are rounded. NULL: as it is. */
+recsys_status recsys__model_again(const recsys_model *model, uint32_t precision, recsys__quantization *quantization,
+                                  recsys_model **again, recsys_error *error);
+
 /* -- embed.c */
 
 /* Calls with another output than the embedding's. */
@@ -111,7 +120,10 @@ recsys_status recsys__model_write(const recsys_model *model, const recsys__net *
 
 /* -- precision.c */
 
-/* Loads the folded network in the precision that the options ask for; "auto" compares bfloat16 with float32. */
+/* RECSYS_PRECISION_... in words. */
+const char *recsys__precision_name(uint32_t precision);
+/* Loads the folded network in the precision that the options ask for; "auto" takes int8 for a quantised model, and else
+ * compares bfloat16 with float32. */
 recsys_status recsys__model_load(recsys_model *model, const recsys__net *folded, const uint32_t *outputs,
                                  uint32_t output_count, recsys_error *error);
 

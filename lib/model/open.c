@@ -16,8 +16,8 @@ enum { KNOWN_FLAGS = RECSYS_MODEL_SCALED_JPEG | RECSYS_MODEL_DIRECT, MAX_THREADS
 static recsys_status check_options(const recsys_model_options *options, recsys_error *error) {
   if (options->flags & ~(uint32_t)KNOWN_FLAGS)
     return recsys__fail(error, RECSYS_EUNSUPPORTED, 0, "model options have unknown flags 0x%x", options->flags);
-  if (options->precision > RECSYS_PRECISION_BFLOAT16)
-    return recsys__fail(error, RECSYS_EUNSUPPORTED, 0, "precision %u is unknown: use auto, float32 or bfloat16",
+  if (options->precision > RECSYS_PRECISION_INT8)
+    return recsys__fail(error, RECSYS_EUNSUPPORTED, 0, "precision %u is unknown: use auto, float32, bfloat16 or int8",
                         options->precision);
   if (options->isolation > RECSYS_ISOLATION_PROCESS)
     return recsys__fail(error, RECSYS_EUNSUPPORTED, 0, "isolation %u is unknown: use none (0) or process (1)",
@@ -67,6 +67,7 @@ void recsys_model_close(recsys_model *model) {
   recsys__net_free(&model->net);
   recsys__class_names_free(model);
   recsys__model_head_free(model->head);
+  recsys__quantization_free(model->quantization);
   recsys__free(model->source);
   pthread_mutex_destroy(&model->mutex);
   recsys__free(model);
@@ -203,6 +204,8 @@ static recsys_status finish(recsys_model *model, recsys__net *net, recsys_error 
   recsys__net_free(net);
   if (status == RECSYS_OK)
     status = find_outputs(model, &folded, outputs, &count, error);
+  if (status == RECSYS_OK && model->quantization != NULL)
+    recsys__quantization_mark(model->quantization, &folded);
   if (status == RECSYS_OK)
     status = load(model, &folded, outputs, count, error);
   recsys__net_free(&folded);
@@ -212,8 +215,8 @@ static recsys_status finish(recsys_model *model, recsys__net *net, recsys_error 
     status = recsys__net_layer(&model->net, model->info.layer, &outputs[0], error);
   if (status == RECSYS_OK)
     recsys__log_write(&model->log, RECSYS_LOG_INFO, "%s runs on %s in %s (%s)", model->info.architecture,
-                      recsys__loaded_info(model->loaded)->device,
-                      model->info.precision == RECSYS_PRECISION_BFLOAT16 ? "bfloat16" : "float32", model->why);
+                      recsys__loaded_info(model->loaded)->device, recsys__precision_name(model->info.precision),
+                      model->why);
   /* The options' strings are the caller's. */
   model->options.architecture = model->options.layer = model->options.recipe = NULL;
   model->options.engine = model->options.engine_path = model->options.device = NULL;
@@ -246,6 +249,36 @@ recsys_status recsys__model_open_file(recsys_model **model, const char *path, co
   }
   *model = m;
   return recsys__ok(error);
+}
+
+recsys_status recsys__model_again(const recsys_model *model, uint32_t precision, recsys__quantization *quantization,
+                                  recsys_model **again, recsys_error *error) {
+  recsys_model_options options = model->options;
+  const char *engine = recsys__engine_name(model->engine);
+  options.struct_size = sizeof options;
+  options.architecture = model->info.architecture;
+  options.layer = model->info.layer;
+  options.recipe = model->info.recipe;
+  options.classes = model->info.classes;
+  options.precision = precision;
+  options.engine = "onednn";
+  options.engine_path = strcmp(engine, "onednn") == 0 ? recsys__engine_path(model->engine) : NULL;
+  options.device = "cpu";
+  *again = NULL;
+  recsys_model *m = NULL;
+  recsys_status status = recsys__model_make(&m, &options, error);
+  if (status != RECSYS_OK) {
+    recsys__quantization_free(quantization);
+    return status;
+  }
+  m->quantization = quantization;
+  m->source = model->source != NULL ? recsys__strdup(model->source) : NULL;
+  status = (m->source == NULL) == (model->source == NULL) ? open_weights(m, error) : recsys__no_memory(error, "a path");
+  if (status == RECSYS_OK)
+    *again = m;
+  else
+    recsys_model_close(m);
+  return status;
 }
 
 recsys_status recsys_model_open(recsys_model **model, const char *path, const recsys_model_options *options,

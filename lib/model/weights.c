@@ -45,10 +45,10 @@ static recsys_status choose_names(recsys_model *model, const recsys__architectur
 static recsys_status check_format(const recsys__tensors *tensors, const char *path, recsys_error *error) {
   const char *format = recsys__tensors_metadata(tensors, "recsys.format");
   if (format != NULL && strcmp(format, RECSYS__MODEL_FORMAT) != 0 && strcmp(format, RECSYS__TRAINED_FORMAT) != 0 &&
-      strcmp(format, RECSYS__ENSEMBLE_FORMAT) != 0)
+      strcmp(format, RECSYS__ENSEMBLE_FORMAT) != 0 && strcmp(format, RECSYS__INT8_FORMAT) != 0)
     return recsys__fail(error, RECSYS_EVERSION, 0,
                         "%.120s is a model file of format %.20s, this library knows formats " RECSYS__MODEL_FORMAT
-                        " to " RECSYS__ENSEMBLE_FORMAT ": use a newer librecsys",
+                        " to " RECSYS__INT8_FORMAT ": use a newer librecsys",
                         path, format);
   return RECSYS_OK;
 }
@@ -110,7 +110,17 @@ static recsys_status read_head(recsys_model *model, const recsys__tensors *tenso
                                   error);
 }
 
-static recsys_status read_file(recsys_model *model, recsys__net *net, recsys_error *error) {
+/* *rounded: the weights of the file are multiples of units already. */
+static recsys_status read_quantization(recsys_model *model, const recsys__tensors *tensors, bool *rounded,
+                                       recsys_error *error) {
+  const char *text = recsys__tensors_metadata(tensors, "recsys.quantization");
+  *rounded = text != NULL;
+  return text == NULL || model->quantization != NULL
+             ? RECSYS_OK
+             : recsys__quantization_parse(&model->quantization, text, model->source, error);
+}
+
+static recsys_status read_file(recsys_model *model, recsys__net *net, bool *rounded, recsys_error *error) {
   recsys__tensors tensors = {0};
   const recsys__architecture *about = NULL;
   uint64_t classes = 0;
@@ -135,6 +145,8 @@ static recsys_status read_file(recsys_model *model, recsys__net *net, recsys_err
     status = find_top(model, &tensors, &classes, error);
   if (status == RECSYS_OK)
     status = read_head(model, &tensors, error);
+  if (status == RECSYS_OK)
+    status = read_quantization(model, &tensors, rounded, error);
   if (status == RECSYS_OK) {
     model->info.classes = classes = model->head != NULL ? model->head->labels.count : classes;
     status = recsys__model_build(model, net, error);
@@ -166,7 +178,12 @@ static recsys_status make_random(recsys_model *model, recsys__net *net, recsys_e
 }
 
 recsys_status recsys__model_read(recsys_model *model, recsys__net *net, recsys_error *error) {
-  return model->source != NULL ? read_file(model, net, error) : make_random(model, net, error);
+  bool rounded = false;
+  recsys_status status =
+      model->source != NULL ? read_file(model, net, &rounded, error) : make_random(model, net, error);
+  if (status == RECSYS_OK && model->quantization != NULL && !rounded)
+    recsys__quantization_round(model->quantization, net);
+  return status;
 }
 
 static int compare_names(const void *a, const void *b) {
@@ -194,6 +211,15 @@ static void hash_weight(recsys__sha256 *sha, const recsys_weight *weight) {
   recsys__sha256_update(sha, weight->data, n * sizeof *weight->data);
 }
 
+static void hash_quantization(recsys__sha256 *sha, const recsys__quantization *q) {
+  hash_text(sha, "int8");
+  for (size_t i = 0; i < q->count; i++) {
+    hash_text(sha, q->layers[i].weight);
+    recsys__sha256_update(sha, &q->layers[i].input, sizeof q->layers[i].input);
+    recsys__sha256_update(sha, &q->layers[i].output, sizeof q->layers[i].output);
+  }
+}
+
 recsys_status recsys__model_fingerprint(const recsys_model *model, const recsys__net *net, char hex[65],
                                         recsys_error *error) {
   uint32_t count = net->network.weight_count;
@@ -209,6 +235,8 @@ recsys_status recsys__model_fingerprint(const recsys_model *model, const recsys_
   hash_text(&sha, model->info.architecture);
   hash_text(&sha, model->info.layer);
   hash_text(&sha, model->info.recipe);
+  if (model->quantization != NULL)
+    hash_quantization(&sha, model->quantization);
   for (uint32_t i = 0; i < count; i++)
     hash_weight(&sha, sorted[i]);
   recsys__sha256_hex(&sha, hex);

@@ -19,8 +19,18 @@ static const char *shape_text(char *text, size_t size, const uint64_t *shape, ui
   return rank > 0 ? text : "one number";
 }
 
-static recsys_status check_weight(const recsys__net *net, const recsys_weight *weight, const recsys__tensor *tensor,
-                                  recsys_error *error) {
+/* The units of a tensor of bytes; NULL: they are missing or of another shape. */
+static const recsys__tensor *find_units(const recsys__tensors *tensors, const recsys__tensor *bytes) {
+  char name[256];
+  int length = snprintf(name, sizeof name, "%s" RECSYS__UNIT_SUFFIX, bytes->name);
+  const recsys__tensor *units = length < (int)sizeof name ? recsys__tensors_find(tensors, name) : NULL;
+  bool fits = units != NULL && units->dtype == RECSYS__F32 && units->rank == 1 && bytes->rank > 0 &&
+              units->shape[0] == bytes->shape[0];
+  return fits ? units : NULL;
+}
+
+static recsys_status check_weight(const recsys__net *net, const recsys_weight *weight, const recsys__tensors *tensors,
+                                  const recsys__tensor *tensor, recsys_error *error) {
   char expected[96], found[96];
   shape_text(expected, sizeof expected, weight->shape, weight->rank);
   if (tensor == NULL)
@@ -29,11 +39,14 @@ static recsys_status check_weight(const recsys__net *net, const recsys_weight *w
   if (tensor->rank != weight->rank || memcmp(tensor->shape, weight->shape, weight->rank * sizeof *weight->shape) != 0)
     return recsys__fail(error, RECSYS_EMISMATCH, 0, "tensor '%s' of %s must be %s, but here it is %s", weight->name,
                         net->architecture, expected, shape_text(found, sizeof found, tensor->shape, tensor->rank));
-  if (tensor->dtype < RECSYS__F32 || tensor->dtype > RECSYS__F64)
-    return recsys__fail(error, RECSYS_EUNSUPPORTED, 0,
-                        "tensor '%s' holds integers; weights are F32, F16, BF16 or F64: convert the file",
-                        weight->name);
-  return RECSYS_OK;
+  if (tensor->dtype >= RECSYS__F32 && tensor->dtype <= RECSYS__F64)
+    return RECSYS_OK;
+  if (tensor->dtype == RECSYS__I8 && find_units(tensors, tensor) != NULL)
+    return RECSYS_OK;
+  return recsys__fail(error, RECSYS_EUNSUPPORTED, 0,
+                      "tensor '%s' holds integers; weights are F32, F16, BF16 or F64, or I8 with a tensor '%s%s' of "
+                      "one F32 for each output channel: convert the file",
+                      weight->name, weight->name, RECSYS__UNIT_SUFFIX);
 }
 
 static bool starts_with(const char *text, const char *prefix) {
@@ -60,17 +73,27 @@ static bool has_weight(const recsys__net *net, const char *name) {
   return false;
 }
 
+static bool is_unit(const recsys__net *net, const char *name) {
+  size_t length = strlen(name), tail = strlen(RECSYS__UNIT_SUFFIX);
+  for (uint32_t i = 0; length > tail && i < net->network.weight_count; i++) {
+    const char *weight = net->network.weights[i].name;
+    if (strlen(weight) == length - tail && strncmp(weight, name, length - tail) == 0)
+      return strcmp(name + length - tail, RECSYS__UNIT_SUFFIX) == 0;
+  }
+  return false;
+}
+
 static recsys_status check_names(const recsys__net *net, const recsys__tensors *tensors, recsys_error *error) {
   for (uint32_t i = 0; i < net->network.weight_count; i++) {
     const recsys_weight *weight = &net->network.weights[i];
-    recsys_status status = check_weight(net, weight, recsys__tensors_find(tensors, weight->name), error);
+    recsys_status status = check_weight(net, weight, tensors, recsys__tensors_find(tensors, weight->name), error);
     if (status != RECSYS_OK)
       return status;
   }
   const recsys__blueprint *blueprint = recsys__blueprint_find(net->architecture);
   for (size_t i = 0; i < tensors->count; i++) {
     const char *name = tensors->list[i].name;
-    if (!known_unused(net, blueprint, name) && !has_weight(net, name))
+    if (!known_unused(net, blueprint, name) && !has_weight(net, name) && !is_unit(net, name))
       return recsys__fail(error, RECSYS_EMISMATCH, 0,
                           "tensor '%.100s' does not belong to %s: is this another architecture?", name,
                           net->architecture);
@@ -93,6 +116,15 @@ static float from_bfloat16(uint16_t bits) {
   float value;
   memcpy(&value, &wide, sizeof value);
   return value;
+}
+
+static void scale(float *out, const recsys__tensor *tensor, const recsys__tensor *units) {
+  const int8_t *bytes = tensor->data;
+  const float *unit = units->data;
+  uint64_t each = tensor->bytes / tensor->shape[0];
+  for (uint64_t c = 0; c < tensor->shape[0]; c++)
+    for (uint64_t i = 0; i < each; i++)
+      out[c * each + i] = (float)bytes[c * each + i] * unit[c];
 }
 
 static void convert(float *out, const recsys__tensor *tensor, uint64_t n) {
@@ -126,12 +158,16 @@ static recsys_status check_values(const float *values, uint64_t n, const char *n
   return RECSYS_OK;
 }
 
-static recsys_status copy_weight(recsys_weight *weight, const recsys__tensor *tensor, recsys_error *error) {
+static recsys_status copy_weight(recsys_weight *weight, const recsys__tensors *tensors, recsys_error *error) {
+  const recsys__tensor *tensor = recsys__tensors_find(tensors, weight->name);
   uint64_t n = recsys__weight_values(weight);
   float *data = recsys__alloc_aligned(64, n, sizeof *data);
   if (data == NULL)
     return recsys__no_memory(error, weight->name);
-  convert(data, tensor, n);
+  if (tensor->dtype == RECSYS__I8)
+    scale(data, tensor, find_units(tensors, tensor));
+  else
+    convert(data, tensor, n);
   recsys__free((void *)(uintptr_t)weight->data);
   weight->data = data;
   return check_values(data, n, weight->name, error);
@@ -165,7 +201,7 @@ recsys_status recsys__net_fill(recsys__net *net, const recsys__tensors *tensors,
     return status;
   recsys__net_storage *s = recsys__net_private(net);
   for (uint32_t i = 0; i < net->network.weight_count && status == RECSYS_OK; i++)
-    status = copy_weight(&s->weights[i], recsys__tensors_find(tensors, s->weights[i].name), error);
+    status = copy_weight(&s->weights[i], tensors, error);
   if (status == RECSYS_OK)
     status = check_variances(net, error);
   if (status != RECSYS_OK) {

@@ -41,9 +41,13 @@ const recsys__architecture *recsys__architecture_guess(const recsys__tensors *te
 recsys_status recsys__net_build(recsys__net *net, const char *architecture, uint64_t classes, recsys_error *error);
 void recsys__net_free(recsys__net *net);
 
-/* Copies every weight out of `tensors` (F32, F16, BF16 or F64 to float32). Missing, wrong shape, NaN or infinite: an
- * error that names tensor, expected and found. Extra tensors are allowed where they are known to be unused
- * (num_batches_tracked, auxiliary classifiers), otherwise an error that names the first. */
+/* A tensor of bytes has beside it one of this name, with the unit of each of its first dimension's parts (F32): weight
+ * = byte * unit. */
+#define RECSYS__UNIT_SUFFIX ".unit"
+
+/* Copies every weight out of `tensors` (F32, F16, BF16, F64, or I8 with units, to float32). Missing, wrong shape, NaN
+ * or infinite: an error that names tensor, expected and found. Extra tensors are allowed where they are known to be
+ * unused (num_batches_tracked, auxiliary classifiers), otherwise an error that names the first. */
 recsys_status recsys__net_fill(recsys__net *net, const recsys__tensors *tensors, recsys_error *error);
 
 /* Before filling: where `tensors` lacks all dense layers (files "without top"; NULL: as if it did), the network ends

@@ -44,7 +44,10 @@ typedef struct recsys_op {
   float alpha, beta, k;       /* LRN */
   float epsilon;              /* BATCHNORM */
   float rate;                 /* DROPOUT */
-  uint32_t reserved[6];       /* zero */
+  /* CONV, LINEAR: the largest magnitudes of what goes into the layer and of what comes out of it (after an addition and
+   * a ReLU that follow), for int8; 0: the layer stays in floats. */
+  float input_range, output_range;
+  uint32_t reserved[4]; /* zero */
 } recsys_op;
 
 typedef struct recsys_weight {

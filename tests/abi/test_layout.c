@@ -116,6 +116,26 @@ FIELD(recsys_train_options, cache, 144, 8);
 FIELD(recsys_train_options, progress, 152, 8);
 FIELD(recsys_train_options, progress_user, 160, 8);
 
+SIZE(recsys_quantize_options, 48);
+FIELD(recsys_quantize_options, struct_size, 0, 4);
+FIELD(recsys_quantize_options, flags, 4, 4);
+FIELD(recsys_quantize_options, calibrate, 8, 8);
+FIELD(recsys_quantize_options, compare, 16, 8);
+FIELD(recsys_quantize_options, seed, 24, 8);
+FIELD(recsys_quantize_options, progress, 32, 8);
+FIELD(recsys_quantize_options, progress_user, 40, 8);
+
+SIZE(recsys_quantize_report, 64);
+FIELD(recsys_quantize_report, struct_size, 0, 4);
+FIELD(recsys_quantize_report, layers, 4, 4);
+FIELD(recsys_quantize_report, calibrated, 8, 8);
+FIELD(recsys_quantize_report, compared, 16, 8);
+FIELD(recsys_quantize_report, neighbours, 24, 8);
+FIELD(recsys_quantize_report, cosine, 32, 8);
+FIELD(recsys_quantize_report, least_cosine, 40, 8);
+FIELD(recsys_quantize_report, equal_neighbours, 48, 8);
+FIELD(recsys_quantize_report, equal_classes, 56, 8);
+
 SIZE(recsys_label_metrics, 64);
 FIELD(recsys_label_metrics, known, 0, 8);
 FIELD(recsys_label_metrics, support, 8, 8);

@@ -80,8 +80,8 @@ static void make_direct(direct *d, int64_t batch, int64_t inputs, int64_t output
             any = dnn_shape_of(filter, 4, dnnl_f32, DNN_ANY), is = dnn_shape_of(filter, 4, dnnl_f32, DNN_PLAIN);
   dnn_window window = {.kernel = {3, 3}, .stride = {1, 1}, .dilation = {1, 1}, .before = {1, 1}, .after = {1, 1}};
   dnn_made reorder;
-  must(dnn_conv(&d->made, engine, &s, &any, NULL, &t, &window, (dnn_after){false, true}, &error) == RECSYS_OK &&
-           dnn_reorder(&reorder, engine, &is, &d->made.weights, &error) == RECSYS_OK,
+  must(dnn_conv(&d->made, engine, &s, &any, NULL, &t, &window, (dnn_after){.relu = true}, &error) == RECSYS_OK &&
+           dnn_reorder(&reorder, engine, &is, &d->made.weights, NULL, &error) == RECSYS_OK,
        "the direct convolution");
   dnnl_memory_t ready = memory_at(&d->made.weights, room(dnn_bytes(&d->made.weights)));
   const dnnl_exec_arg_t once[3] = {

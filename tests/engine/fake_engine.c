@@ -240,8 +240,8 @@ static void untrain(recsys_engine_trainer *trainer) {
 }
 
 static recsys_engine table = {
-    sizeof table, RECSYS_ENGINE_ABI, "fake",   "0.9",  supports_bfloat16, load, info, run, unload,
-    train,        forward,           backward, untrain};
+    sizeof table, RECSYS_ENGINE_ABI, "fake",  "0.9", supports_bfloat16, load, info, run, unload, train,
+    forward,      backward,          untrain, NULL};
 
 const recsys_engine *recsys_engine_entry(uint32_t abi, const recsys_host *given, recsys_error *error) {
   host = given;

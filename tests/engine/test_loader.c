@@ -107,7 +107,7 @@ END_TEST
 
 START_TEST(refuses_other_abi) {
   setenv("RECSYS_FAKE", "abi", 1);
-  expect_open_fails("fake", fake, RECSYS_EVERSION, "interface 2, this library 1");
+  expect_open_fails("fake", fake, RECSYS_EVERSION, "interface 3, this library 2");
   setenv("RECSYS_FAKE", "short", 1);
   expect_open_fails("fake", fake, RECSYS_EVERSION, fake);
   setenv("RECSYS_FAKE", "null", 1);

@@ -195,7 +195,9 @@ START_TEST(wrong_metadata) {
     struct recsys__metadata metadata;
     recsys_status status;
     const char *part;
-  } cases[] = {{{"recsys.format", "4"}, RECSYS_EVERSION, "format 4"},
+  } cases[] = {{{"recsys.format", "5"}, RECSYS_EVERSION, "format 5"},
+               {{"recsys.quantization", "{}"}, RECSYS_EFORMAT, "recsys.quantization"},
+               {{"recsys.quantization", "{\"layers\": {\"c3.weight\": [1, -1]}}"}, RECSYS_EFORMAT, "layer 'c3.weight'"},
                {{"recsys.architecture", "transformer"}, RECSYS_EUNSUPPORTED, "transformer"},
                {{"recsys.architecture", "alexnet"}, RECSYS_EMISMATCH, "alexnet"},
                {{"recsys.layer", "fc7"}, RECSYS_ENOTFOUND, "fc7"},

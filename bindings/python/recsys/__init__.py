@@ -33,7 +33,7 @@ from .errors import Partial, RecsysError
 from .evaluation import Evaluation, Metric, evaluate
 from .filters import Filter
 from .images import Crop
-from .model import Label, LabelMetrics, Metrics, Model, ModelInfo
+from .model import Label, LabelMetrics, Metrics, Model, ModelInfo, QuantizeReport
 from .ranker import Explanation, Ranker, Reason
 from .store import Entry, Events, Lists, Ratings, Store, StoreInfo, split
 
@@ -57,7 +57,8 @@ def bar(tqdm: Callable[..., Any]) -> Callable[[str, int, int], bool]:
 
 __all__ = [
     "Crop", "Entry", "Evaluation", "Events", "Explanation", "Filter", "LABEL_ABSENT", "LABEL_PRESENT", "LABEL_UNKNOWN",
-    "Label", "LabelMetrics", "Lists", "Metric", "Metrics", "Model", "ModelInfo", "NOTE_FALLBACK_POPULAR", "NOTE_SHORT",
+    "Label", "LabelMetrics", "Lists", "Metric", "Metrics", "Model", "ModelInfo",
+    "QuantizeReport", "NOTE_FALLBACK_POPULAR", "NOTE_SHORT",
     "PART_HISTORY", "PART_TEST", "PART_TRAIN", "PART_UNUSED", "Partial", "Ranker", "Ratings", "Reason", "RecsysError",
     "SOURCE_FEATURES", "SOURCE_NONE", "SOURCE_POPULAR", "SOURCE_RATINGS", "Store", "StoreInfo", "bar", "errors",
     "evaluate", "split", "version",

@@ -62,6 +62,7 @@ PIXELS_GRAY = 4
 PRECISION_AUTO = 0
 PRECISION_FLOAT32 = 1
 PRECISION_BFLOAT16 = 2
+PRECISION_INT8 = 3
 ISOLATION_NONE = 0
 ISOLATION_PROCESS = 1
 MODEL_SCALED_JPEG = 1
@@ -243,6 +244,32 @@ class TrainOptions(Structure):
         ("cache", c_char_p),
         ("progress", TRAIN_PROGRESS),
         ("progress_user", c_void_p),
+    ]
+
+
+class QuantizeOptions(Structure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("flags", c_uint32),
+        ("calibrate", c_uint64),
+        ("compare", c_uint64),
+        ("seed", c_uint64),
+        ("progress", PROGRESS),
+        ("progress_user", c_void_p),
+    ]
+
+
+class QuantizeReport(Structure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("layers", c_uint32),
+        ("calibrated", c_uint64),
+        ("compared", c_uint64),
+        ("neighbours", c_uint64),
+        ("cosine", c_double),
+        ("least_cosine", c_double),
+        ("equal_neighbours", c_double),
+        ("equal_classes", c_double),
     ]
 
 
@@ -465,6 +492,13 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
         c_int32,
         [
             c_void_p, c_void_p, c_char_p, c_void_p, c_size_t, POINTER(TrainOptions), c_void_p,
+            POINTER(Error),
+        ],
+    ),
+    "recsys_model_quantize": (
+        c_int32,
+        [
+            c_void_p, c_char_p, c_void_p, c_size_t, POINTER(QuantizeOptions), POINTER(QuantizeReport), c_void_p,
             POINTER(Error),
         ],
     ),

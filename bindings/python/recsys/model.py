@@ -13,7 +13,7 @@ from ._arrays import Array, address, array, optional
 from ._library import Handle, Path, Watch, check, encode, encode_path, lib, open_handle, options
 from .images import Image, images as read_images, statuses as new_statuses
 
-_PRECISIONS = {"auto": 0, "float32": 1, "bfloat16": 2}
+_PRECISIONS = {"auto": 0, "float32": 1, "bfloat16": 2, "int8": 3}
 _ISOLATIONS = {"none": 0, "process": 1}
 _OPTIMISERS = {"sgd": 0, "adamw": 1}
 _SCHEDULES = {"cosine": 0, "constant": 1, "steps": 2}
@@ -71,6 +71,19 @@ class Metrics(NamedTuple):
     macro: LabelMetrics
 
 
+class QuantizeReport(NamedTuple):
+    """How near an int8 model comes to float32, on pictures that gave it no ranges."""
+
+    layers: int
+    calibrated: int
+    compared: int
+    neighbours: int
+    cosine: float
+    least_cosine: float
+    equal_neighbours: float
+    equal_classes: float  # -1: there is no classifier
+
+
 def _choose(words: dict[str, int], word: str, name: str) -> int:
     try:
         return words[word]
@@ -103,7 +116,7 @@ class Model(Handle):
     """A network: ``Model(path)`` opens a safetensors file, ``Model.create`` makes one with random weights.
 
     Options (all by keyword): ``architecture``, ``layer`` (which activation is the embedding), ``recipe``, ``engine``,
-    ``engine_path``, ``device`` ("cpu", "cuda"), ``precision`` ("auto", "float32", "bfloat16"), ``threads``,
+    ``engine_path``, ``device`` ("cpu", "cuda"), ``precision`` ("auto", "float32", "bfloat16", "int8"), ``threads``,
     ``isolation``, ``scaled_jpeg``, ``direct`` (no Winograd convolutions), ``max_file_bytes``, ``max_pixels``, ``max_decode_bytes``, ``max_scans``, ``log``
     (a callable of level and message).
 
@@ -153,7 +166,7 @@ class Model(Handle):
         raw = options(_abi.ModelInfo)
         self._call("recsys_model_get_info", ctypes.byref(raw))
         return ModelInfo(
-            raw.dim, raw.classes, raw.parameters, bool(raw.trained), "float32" if raw.precision == 1 else "bfloat16",
+            raw.dim, raw.classes, raw.parameters, bool(raw.trained), {n: word for word, n in _PRECISIONS.items()}[raw.precision],
             raw.architecture.decode(), raw.layer.decode(), raw.recipe.decode(), raw.fingerprint.decode(),
         )  # fmt: skip
 
@@ -301,6 +314,51 @@ class Model(Handle):
         finally:
             teacher._leave()
             del kept
+
+    def quantize(
+        self,
+        path: Path,
+        images: Sequence[Image],
+        *,
+        calibrate: int = 0,
+        compare: int = 0,
+        seed: int = 0,
+        progress: Progress = None,
+    ) -> QuantizeReport:
+        """Makes an int8 model of this network and writes it to a file; this model is not changed.
+
+        Args:
+            path: where the int8 model goes.
+            images: pictures like those that it will see, some hundred.
+            calibrate: pictures that give the ranges, at most; 0: 300. Never more than half.
+            compare: other pictures that the report is of, at most; 0: 1000.
+            seed: of the draw which pictures these are.
+            progress: called with phase ("calibrate", "compare"), done, total.
+
+        Pictures that cannot be used raise ``Partial`` after the file was written; its ``result`` is the report.
+        """
+        made, n, kept = read_images(images)
+        watch = Watch()
+        how = options(
+            _abi.QuantizeOptions, calibrate=calibrate, compare=compare, seed=seed, progress=watch.progress(progress)
+        )
+        report = _abi.QuantizeReport(struct_size=ctypes.sizeof(_abi.QuantizeReport))
+        status = new_statuses(n)
+        try:
+            self._watched(
+                watch, "recsys_model_quantize", encode_path(path), made, n, ctypes.byref(how), ctypes.byref(report),
+                address(status),
+            )  # fmt: skip
+        except errors.Partial as partial:
+            partial.result, partial.statuses = self._report(report), status
+            raise
+        finally:
+            del kept
+        return self._report(report)
+
+    @staticmethod
+    def _report(raw: Any) -> QuantizeReport:
+        return QuantizeReport(*(getattr(raw, name) for name in QuantizeReport._fields))
 
     def _learn(
         self, name: str, arguments: tuple[Any, ...], n: int, parts: Any, progress: TrainProgress, settings: dict[str, Any]

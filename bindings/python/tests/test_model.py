@@ -49,6 +49,31 @@ class Models(unittest.TestCase):
             rows, plain = usual.embed(PIXELS), direct.embed(PIXELS)
             np.testing.assert_allclose(rows, plain, rtol=0, atol=1e-5 * np.abs(plain).max())
 
+    def test_quantize(self):
+        path, phases = self.folder / "int8", set()
+        with model() as net:
+            with self.assertRaisesRegex(ValueError, "2 pictures"):
+                net.quantize(path, PIXELS[:1])
+            try:
+                with self.assertRaises(errors.Partial) as partial:
+                    net.quantize(
+                        path, [*PIXELS, b"none"], calibrate=3, progress=lambda phase, done, total: phases.add(phase)
+                    )
+            except (errors.Unsupported, errors.NoEngine) as reason:
+                self.skipTest(str(reason))
+            report = partial.exception.result
+            self.assertEqual((report.calibrated, report.compared, phases), (3, 6, {"calibrate", "compare"}))
+            self.assertEqual([status < 0 for status in partial.exception.statuses], [False] * 9 + [True])
+            self.assertTrue(0.99 < report.least_cosine <= report.cosine < 1, report)
+            with recsys.Model(path) as narrow:
+                self.assertEqual(narrow.info.precision, "int8")
+                self.assertNotEqual(narrow.fingerprint, net.fingerprint)
+                self.assertEqual(narrow.describe()["quantization"]["report"]["compared"], 6)
+                rows, plain = narrow.embed(PIXELS), net.embed(PIXELS)
+            self.assertLess(np.abs(rows - plain).max(), 0.1 * np.abs(plain).max())
+            # The same pictures and seed: the same file.
+            self.assertEqual(net.quantize(path, PIXELS, seed=2), net.quantize(path, PIXELS, seed=2))
+
     @unittest.skipUnless(Image, "needs Pillow")
     def test_pictures_in_every_form(self):
         with model() as net:

@@ -125,23 +125,40 @@ bool dnn_same(const dnn_shape *a, const dnn_shape *b) {
 
 /* -- operations */
 
-static bool append(dnnl_post_ops_t ops, dnn_after after) {
+static bool append(dnnl_post_ops_t ops, const dnn_after *after) {
+  const float by = after->add_scale != 0 ? (float)after->add_scale : 1;
 #if DNNL_VERSION_MAJOR >= 3
-  return (!after.add || dnnl_post_ops_append_sum(ops, 1, 0, dnnl_data_type_undef) == dnnl_success) &&
-         (!after.relu || dnnl_post_ops_append_eltwise(ops, dnnl_eltwise_relu, 0, 0) == dnnl_success);
+  return (!after->add || dnnl_post_ops_append_sum(ops, by, 0, after->add_type) == dnnl_success) &&
+         (!after->relu || dnnl_post_ops_append_eltwise(ops, dnnl_eltwise_relu, 0, 0) == dnnl_success);
 #else
-  return (!after.add || dnnl_post_ops_append_sum(ops, 1) == dnnl_success) &&
-         (!after.relu || dnnl_post_ops_append_eltwise(ops, 1, dnnl_eltwise_relu, 0, 0) == dnnl_success);
+  return (!after->add || dnnl_post_ops_append_sum_v2(ops, by, after->add_type) == dnnl_success) &&
+         (!after->relu || dnnl_post_ops_append_eltwise(ops, 1, dnnl_eltwise_relu, 0, 0) == dnnl_success);
 #endif
 }
 
-static dnnl_primitive_attr_t attributes_for(dnn_after after) {
+/* 3.x takes the scales of int8 operations at every run, 2.x when they are made. */
+static bool set_scales(dnnl_primitive_attr_t attributes, const dnn_after *after, int argument, int mask) {
+  if (after->scales == NULL)
+    return true;
+#if DNNL_VERSION_MAJOR >= 3
+  return dnnl_primitive_attr_set_scales_mask(attributes, argument, mask) == dnnl_success;
+#else
+  (void)argument;
+  (void)mask;
+  return dnnl_primitive_attr_set_output_scales(attributes, after->channels, after->channels > 1 ? 1 << 1 : 0,
+                                               after->scales) == dnnl_success;
+#endif
+}
+
+/* Scales are of `argument`, along the dimensions of `mask`. */
+static dnnl_primitive_attr_t attributes_for(const dnn_after *after, int argument, int mask) {
   dnnl_primitive_attr_t attributes = NULL;
   dnnl_post_ops_t ops = NULL;
   bool ok = dnnl_primitive_attr_create(&attributes) == dnnl_success &&
             dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user) == dnnl_success &&
             dnnl_post_ops_create(&ops) == dnnl_success && append(ops, after) &&
-            dnnl_primitive_attr_set_post_ops(attributes, ops) == dnnl_success;
+            dnnl_primitive_attr_set_post_ops(attributes, ops) == dnnl_success &&
+            set_scales(attributes, after, argument, mask);
   if (ops != NULL)
     dnnl_post_ops_destroy(ops);
   if (!ok && attributes != NULL) {
@@ -149,6 +166,16 @@ static dnnl_primitive_attr_t attributes_for(dnn_after after) {
     return NULL;
   }
   return attributes;
+}
+
+double dnn_bias_unit(double product, double result) {
+#if DNNL_VERSION_MAJOR >= 3
+  (void)product;
+  return result;
+#else
+  (void)result;
+  return product;
+#endif
 }
 
 static recsys_status refuse(dnnl_status_t status, const char *what, recsys_error *error) {
@@ -163,16 +190,20 @@ typedef struct making_one {
   dnnl_primitive_desc_t description;
   dnnl_primitive_attr_t attributes;
   dnnl_status_t status;
+  int scales; /* the argument that is scaled at every run; 0: none */
 } making_one;
 
-static making_one begin(dnn_after after) {
-  making_one m = {.attributes = attributes_for(after)};
+static making_one begin(const dnn_after *after, int argument, int mask) {
+  making_one m = {.attributes = attributes_for(after, argument, mask)};
+#if DNNL_VERSION_MAJOR >= 3
+  m.scales = after->scales != NULL ? DNNL_ARG_ATTR_SCALES | argument : 0;
+#endif
   m.status = m.attributes == NULL ? dnnl_out_of_memory : dnnl_success;
   return m;
 }
 
 static recsys_status finish(dnn_made *made, making_one m, const char *what, recsys_error *error) {
-  *made = (dnn_made){NULL};
+  *made = (dnn_made){.scales = m.scales};
   if (m.attributes != NULL)
     dnnl_primitive_attr_destroy(m.attributes);
   if (m.status != dnnl_success)
@@ -207,12 +238,12 @@ static void describe(making_one *m, dnnl_engine_t engine, dnnl_status_t describe
 }
 #endif
 
-static const dnn_after nothing = {false, false};
+static const dnn_after nothing = {0};
 
 recsys_status dnn_conv(dnn_made *made, dnnl_engine_t engine, const dnn_shape *src, const dnn_shape *weights,
                        const dnn_shape *bias, const dnn_shape *dst, const dnn_window *window, dnn_after after,
                        recsys_error *error) {
-  making_one m = begin(after);
+  making_one m = begin(&after, DNNL_ARG_WEIGHTS, weights->ndims == 5 ? 3 : 1);
   const dnnl_dims_t dilation = {window->dilation[0] - 1, window->dilation[1] - 1};
 #if DNNL_VERSION_MAJOR >= 3
   if (m.status == dnnl_success)
@@ -232,7 +263,7 @@ recsys_status dnn_conv(dnn_made *made, dnnl_engine_t engine, const dnn_shape *sr
 
 recsys_status dnn_linear(dnn_made *made, dnnl_engine_t engine, const dnn_shape *src, const dnn_shape *weights,
                          const dnn_shape *bias, const dnn_shape *dst, dnn_after after, recsys_error *error) {
-  making_one m = begin(after);
+  making_one m = begin(&after, DNNL_ARG_WEIGHTS, 1);
 #if DNNL_VERSION_MAJOR >= 3
   if (m.status == dnnl_success)
     m.status = dnnl_inner_product_forward_primitive_desc_create(&m.description, engine, dnnl_forward_inference, MD(src),
@@ -250,7 +281,7 @@ recsys_status dnn_linear(dnn_made *made, dnnl_engine_t engine, const dnn_shape *
 
 recsys_status dnn_pool(dnn_made *made, dnnl_engine_t engine, dnnl_alg_kind_t kind, const dnn_shape *src,
                        const dnn_shape *dst, const dnn_window *window, recsys_error *error) {
-  making_one m = begin(nothing);
+  making_one m = begin(&nothing, 0, 0);
 #if DNNL_VERSION_MAJOR >= 3
   const dnnl_dims_t dense = {0};
   if (m.status == dnnl_success)
@@ -269,7 +300,7 @@ recsys_status dnn_pool(dnn_made *made, dnnl_engine_t engine, dnnl_alg_kind_t kin
 
 recsys_status dnn_map(dnn_made *made, dnnl_engine_t engine, dnnl_alg_kind_t kind, const dnn_shape *shape,
                       recsys_error *error) {
-  making_one m = begin(nothing);
+  making_one m = begin(&nothing, 0, 0);
 #if DNNL_VERSION_MAJOR >= 3
   if (m.status == dnnl_success)
     m.status = dnnl_eltwise_forward_primitive_desc_create(&m.description, engine, dnnl_forward_inference, kind,
@@ -283,7 +314,7 @@ recsys_status dnn_map(dnn_made *made, dnnl_engine_t engine, dnnl_alg_kind_t kind
 
 recsys_status dnn_lrn(dnn_made *made, dnnl_engine_t engine, const dnn_shape *shape, const recsys_op *op,
                       recsys_error *error) {
-  making_one m = begin(nothing);
+  making_one m = begin(&nothing, 0, 0);
 #if DNNL_VERSION_MAJOR >= 3
   if (m.status == dnnl_success)
     m.status = dnnl_lrn_forward_primitive_desc_create(&m.description, engine, dnnl_forward_inference,
@@ -300,7 +331,7 @@ recsys_status dnn_lrn(dnn_made *made, dnnl_engine_t engine, const dnn_shape *sha
 }
 
 recsys_status dnn_softmax(dnn_made *made, dnnl_engine_t engine, const dnn_shape *shape, recsys_error *error) {
-  making_one m = begin(nothing);
+  making_one m = begin(&nothing, 0, 0);
 #if DNNL_VERSION_MAJOR >= 3
   if (m.status == dnnl_success)
     m.status = dnnl_softmax_forward_primitive_desc_create(&m.description, engine, dnnl_forward_inference,
@@ -314,7 +345,7 @@ recsys_status dnn_softmax(dnn_made *made, dnnl_engine_t engine, const dnn_shape 
 
 recsys_status dnn_add(dnn_made *made, dnnl_engine_t engine, const dnn_shape *a, const dnn_shape *b,
                       const dnn_shape *dst, recsys_error *error) {
-  making_one m = begin(nothing);
+  making_one m = begin(&nothing, 0, 0);
 #if DNNL_VERSION_MAJOR >= 3
   if (m.status == dnnl_success)
     m.status =
@@ -327,8 +358,9 @@ recsys_status dnn_add(dnn_made *made, dnnl_engine_t engine, const dnn_shape *a, 
 }
 
 recsys_status dnn_reorder(dnn_made *made, dnnl_engine_t engine, const dnn_shape *src, const dnn_shape *dst,
-                          recsys_error *error) {
-  making_one m = begin(nothing);
+                          const float *scale, recsys_error *error) {
+  const dnn_after after = {.scales = scale, .channels = 1};
+  making_one m = begin(&after, DNNL_ARG_SRC, 0);
   if (m.status == dnnl_success)
     m.status = dnnl_reorder_primitive_desc_create(&m.description, MD(src), engine, MD(dst), engine, m.attributes);
   return finish(made, m, "reordering", error);

@@ -40,8 +40,12 @@ bool dnn_same(const dnn_shape *a, const dnn_shape *b);
 
 /* What one operation is to do beside its own work. */
 typedef struct dnn_after {
-  bool add;  /* dst += the result, instead of dst = */
-  bool relu; /* last */
+  bool add;                  /* dst += the result, instead of dst = */
+  bool relu;                 /* last */
+  dnnl_data_type_t add_type; /* of what is there, as wide as dst's; undef: dst's */
+  double add_scale;          /* that is multiplied by this; 0: by 1 */
+  const float *scales;       /* int8: first, the result is multiplied by its channel's; NULL: by 1 */
+  int64_t channels;          /* as many are scales; with one, it is for all */
 } dnn_after;
 
 /* An operation for given shapes, ready to run. */
@@ -49,6 +53,7 @@ typedef struct dnn_made {
   dnnl_primitive_t primitive; /* NULL: none */
   dnn_shape weights;          /* the layout that it wants them in */
   size_t scratch;             /* bytes of memory that it needs while it runs */
+  int scales;                 /* the argument (DNNL_ARG_...) under which it wants after.scales again; 0: it has them */
 } dnn_made;
 
 typedef struct dnn_window {
@@ -56,6 +61,10 @@ typedef struct dnn_window {
 } dnn_window;
 
 /* weights: O x I x H x W, or with groups G x O/G x I/G x H x W; `any` layout, or the one that is there already. */
+/* The bias of an operation with scales is to be divided by this, where one unit of its products stands for `product`
+ * and one of its results for `result`. */
+double dnn_bias_unit(double product, double result);
+/* src, weights: both float32, both bfloat16, or int8 (src signed or not). */
 recsys_status dnn_conv(dnn_made *made, dnnl_engine_t engine, const dnn_shape *src, const dnn_shape *weights,
                        const dnn_shape *bias, const dnn_shape *dst, const dnn_window *window, dnn_after after,
                        recsys_error *error);
@@ -70,8 +79,9 @@ recsys_status dnn_lrn(dnn_made *made, dnnl_engine_t engine, const dnn_shape *sha
 recsys_status dnn_softmax(dnn_made *made, dnnl_engine_t engine, const dnn_shape *shape, recsys_error *error);
 recsys_status dnn_add(dnn_made *made, dnnl_engine_t engine, const dnn_shape *a, const dnn_shape *b,
                       const dnn_shape *dst, recsys_error *error);
+/* dst = src times *scale (NULL: 1), to the nearest where dst is of integers. */
 recsys_status dnn_reorder(dnn_made *made, dnnl_engine_t engine, const dnn_shape *src, const dnn_shape *dst,
-                          recsys_error *error);
+                          const float *scale, recsys_error *error);
 void dnn_unmake(dnn_made *made);
 
 #endif

@@ -23,30 +23,57 @@ static recsys_status add_step(making *m, const dnn_made *made, int32_t from, con
   return RECSYS_OK;
 }
 
-static recsys_status copy(making *m, int32_t from, const dnn_shape *from_shape, int32_t to, const dnn_shape *to_shape) {
+/* A reordering's step: dst = src * unit. */
+static recsys_status make_copy(making *m, const dnn_shape *from, const dnn_shape *to, double unit, step **s) {
+  const float factor = (float)unit;
   dnn_made made;
-  recsys_status status = dnn_reorder(&made, m->net->engine, from_shape, to_shape, m->error);
-  return status == RECSYS_OK ? add_step(m, &made, from, from_shape, to, to_shape) : status;
+  dnn_shape one;
+  uint32_t index = 0;
+  recsys_status status = dnn_reorder(&made, m->net->engine, from, to, unit == 1 ? NULL : &factor, m->error);
+  if (status == RECSYS_OK && made.scales != 0) {
+    status = weights_put(m, NONE, &factor, 1, 1, &index, &one);
+    if (status != RECSYS_OK)
+      dnn_unmake(&made);
+  }
+  if (status != RECSYS_OK)
+    return status;
+  *s = step_new(m, &made);
+  if (made.scales != 0)
+    step_add(m, *s, made.scales, IN_WEIGHTS, (int32_t)index, &one);
+  return RECSYS_OK;
+}
+
+recsys_status emit_copy(making *m, int32_t from, const dnn_shape *from_shape, int32_t to, const dnn_shape *to_shape,
+                        double unit) {
+  step *s = NULL;
+  recsys_status status = make_copy(m, from_shape, to_shape, unit, &s);
+  if (status != RECSYS_OK)
+    return status;
+  step_add(m, s, DNNL_ARG_FROM, IN_BLOCK, from, from_shape);
+  step_add(m, s, DNNL_ARG_TO, IN_BLOCK, to, to_shape);
+  return RECSYS_OK;
+}
+
+static recsys_status copy(making *m, int32_t from, const dnn_shape *from_shape, int32_t to, const dnn_shape *to_shape) {
+  return emit_copy(m, from, from_shape, to, to_shape, 1);
 }
 
 /* The network's input as the first operation wants it: plain for a convolution over three channels, else in blocks. */
 static recsys_status emit_input(making *m, dnn_layout layout) {
   dnn_shape given = input_shape(m, dnnl_f32, DNN_NHWC), wanted = input_shape(m, m->net->type, layout);
-  dnn_made made;
+  step *s = NULL;
   if (m->input >= 0)
     return RECSYS_OK;
-  recsys_status status = dnn_reorder(&made, m->net->engine, &given, &wanted, m->error);
+  recsys_status status = make_copy(m, &given, &wanted, 1, &s);
   if (status != RECSYS_OK)
     return status;
   m->input = buffer_new(m, &wanted);
-  step *s = step_new(m, &made);
   step_add(m, s, DNNL_ARG_FROM, IN_INPUT, 0, &given);
   step_add(m, s, DNNL_ARG_TO, IN_BLOCK, m->input, &wanted);
   return RECSYS_OK;
 }
 
-/* Buffer and shape of an operation's k-th input. */
-static recsys_status input_of(making *m, const recsys_op *op, uint32_t k, int32_t *at, dnn_shape *shape) {
+recsys_status emit_input_of(making *m, const recsys_op *op, uint32_t k, int32_t *at, dnn_shape *shape) {
   if (op->inputs[k] >= 0) {
     *at = m->value[op->inputs[k]];
     *shape = m->shape[op->inputs[k]];
@@ -60,19 +87,25 @@ static recsys_status input_of(making *m, const recsys_op *op, uint32_t k, int32_
   return status;
 }
 
-static void give(making *m, uint32_t index, int32_t at, const dnn_shape *shape) {
+void emit_give(making *m, uint32_t index, int32_t at, const dnn_shape *shape) {
   m->value[index] = at;
   m->shape[index] = *shape;
 }
 
 static int32_t target_of(making *m, uint32_t index, dnn_shape *shape) {
-  *shape = shape_of(m, &m->net->ops[index], DNN_BLOCKED);
+  *shape = m->unit[index] > 0 ? int8_shape(m, index) : shape_of(m, &m->net->ops[index], DNN_BLOCKED);
   return buffer_new(m, shape);
+}
+
+/* As integers where the result is of integers. */
+static recsys_status same_kind_of(making *m, uint32_t index, uint32_t k, int32_t *at, dnn_shape *shape) {
+  const recsys_op *op = &m->net->ops[index];
+  return m->unit[index] > 0 ? emit_input_of(m, op, k, at, shape) : emit_floats_of(m, op, k, at, shape);
 }
 
 /* -- convolutions and dense layers */
 
-static dnn_window window_of(const recsys_op *op, uint32_t height, uint32_t width) {
+dnn_window emit_window(const recsys_op *op, uint32_t height, uint32_t width) {
   int64_t dilation = op->dilation > 1 ? op->dilation : 1;
   dnn_window w = {.kernel = {op->kernel_h, op->kernel_w},
                   .stride = {op->stride_h, op->stride_w},
@@ -84,7 +117,7 @@ static dnn_window window_of(const recsys_op *op, uint32_t height, uint32_t width
   return w;
 }
 
-static dnn_shape filter_shape(const recsys_op *op, uint32_t inputs, dnnl_data_type_t type, dnn_layout layout) {
+dnn_shape emit_filter_shape(const recsys_op *op, uint32_t inputs, dnnl_data_type_t type, dnn_layout layout) {
   int64_t groups = op->groups > 1 ? op->groups : 1;
   const int64_t grouped[5] = {groups, op->channels / groups, inputs / groups, op->kernel_h, op->kernel_w};
   const int64_t plain[4] = {op->channels, inputs, op->kernel_h, op->kernel_w};
@@ -102,7 +135,7 @@ typedef struct filter {
 /* First with weights in a layout that is there already, then in the one that the operation likes best. */
 static recsys_status make_conv(making *m, const filter *f, const dnn_shape *dst, dnn_made *made) {
   const dnn_shape *there = weights_there(m->net, f->op->weight), *bias = f->op->bias >= 0 ? &f->bias : NULL;
-  dnn_shape any = filter_shape(f->op, f->inputs, m->net->type, DNN_ANY);
+  dnn_shape any = emit_filter_shape(f->op, f->inputs, m->net->type, DNN_ANY);
   if (there != NULL &&
       dnn_conv(made, m->net->engine, &f->src, there, bias, dst, &f->window, f->after, NULL) == RECSYS_OK)
     return RECSYS_OK;
@@ -124,6 +157,7 @@ static recsys_status add_weights(making *m, step *s, int argument, int32_t weigh
 static recsys_status finish_filter(making *m, const filter *f, const dnn_made *made, int32_t from, int32_t to,
                                    const dnn_shape *dst) {
   step *s = step_new(m, made);
+  s->op = (int32_t)(f->op - m->net->ops);
   step_add(m, s, DNNL_ARG_SRC, IN_BLOCK, from, &f->src);
   step_add(m, s, DNNL_ARG_DST, IN_BLOCK, to, dst);
   recsys_status status = add_weights(m, s, DNNL_ARG_WEIGHTS, f->op->weight, &f->is, &made->weights);
@@ -135,25 +169,25 @@ static recsys_status finish_filter(making *m, const filter *f, const dnn_made *m
 static recsys_status emit_conv(making *m, uint32_t index) {
   filter f = {.op = &m->net->ops[index]};
   int32_t from = NONE;
-  recsys_status status = input_of(m, f.op, 0, &from, &f.src);
+  recsys_status status = emit_floats_of(m, f.op, 0, &from, &f.src);
   if (status != RECSYS_OK)
     return status;
   f.inputs = (uint32_t)f.src.dims[1];
-  f.window = window_of(f.op, (uint32_t)f.src.dims[2], (uint32_t)f.src.dims[3]);
-  f.is = filter_shape(f.op, f.inputs, dnnl_f32, DNN_PLAIN);
+  f.window = emit_window(f.op, (uint32_t)f.src.dims[2], (uint32_t)f.src.dims[3]);
+  f.is = emit_filter_shape(f.op, f.inputs, dnnl_f32, DNN_PLAIN);
   const int64_t channels = f.op->channels;
   f.bias = dnn_shape_of(&channels, 1, dnnl_f32, DNN_PLAIN);
-  f.after = (dnn_after){m->sum[index] >= 0, m->relu[index]};
+  f.after = (dnn_after){.add = m->sum[index] >= 0, .relu = m->relu[index]};
   dnn_shape dst;
   dnn_made made;
   int32_t to;
-  if (m->sum[index] >= 0) {
-    to = m->value[m->sum[index]];
-    dst = m->shape[m->sum[index]];
-  } else {
+  if (m->sum[index] >= 0)
+    status = emit_sum_of_floats(m, m->sum[index], DNN_BLOCKED, &to, &dst);
+  else
     to = target_of(m, index, &dst);
-  }
-  give(m, index, to, &dst);
+  if (status != RECSYS_OK)
+    return status;
+  emit_give(m, index, to, &dst);
   bool taken = false;
   status = emit_winograd(m, index, from, &f.src, to, &dst, &taken);
   if (status == RECSYS_OK && !taken)
@@ -164,9 +198,9 @@ static recsys_status emit_conv(making *m, uint32_t index) {
 }
 
 static recsys_status emit_linear(making *m, uint32_t index) {
-  filter f = {.op = &m->net->ops[index], .after = {false, m->relu[index]}};
+  filter f = {.op = &m->net->ops[index], .after = {.relu = m->relu[index]}};
   int32_t from = NONE;
-  recsys_status status = input_of(m, f.op, 0, &from, &f.src);
+  recsys_status status = emit_floats_of(m, f.op, 0, &from, &f.src);
   if (status != RECSYS_OK)
     return status;
   const int64_t dims[2] = {f.op->channels, f.src.dims[1]}, channels = f.op->channels;
@@ -189,7 +223,7 @@ static recsys_status emit_linear(making *m, uint32_t index) {
   if (status != RECSYS_OK)
     return status;
   int32_t to = buffer_new(m, &dst);
-  give(m, index, to, &dst);
+  emit_give(m, index, to, &dst);
   return finish_filter(m, &f, &made, from, to, &dst);
 }
 
@@ -208,12 +242,12 @@ static recsys_status emit_pool(making *m, uint32_t index) {
   const recsys_op *op = &m->net->ops[index];
   int32_t from = NONE;
   dnn_shape src, dst;
-  recsys_status status = input_of(m, op, 0, &from, &src);
+  recsys_status status = same_kind_of(m, index, 0, &from, &src);
   if (status != RECSYS_OK)
     return status;
   recsys_op dense = *op;
   dense.dilation = 1;
-  dnn_window w = window_of(&dense, (uint32_t)src.dims[2], (uint32_t)src.dims[3]);
+  dnn_window w = emit_window(&dense, (uint32_t)src.dims[2], (uint32_t)src.dims[3]);
   /* PyTorch counts padding, but nothing behind it. */
   bool behind = w.after[0] > w.before[0] || w.after[1] > w.before[1];
   if (op->kind == RECSYS_OP_AVGPOOL && op->count_include_pad && behind && (w.before[0] > 0 || w.before[1] > 0))
@@ -226,7 +260,7 @@ static recsys_status emit_pool(making *m, uint32_t index) {
   status = dnn_pool(&made, m->net->engine, kind, &src, &dst, &w, m->error);
   if (status != RECSYS_OK)
     return status;
-  give(m, index, to, &dst);
+  emit_give(m, index, to, &dst);
   return add_step(m, &made, from, &src, to, &dst);
 }
 
@@ -235,7 +269,7 @@ static recsys_status emit_global(making *m, uint32_t index) {
   const recsys_op *op = &m->net->ops[index];
   int32_t from = NONE;
   dnn_shape src;
-  recsys_status status = input_of(m, op, 0, &from, &src);
+  recsys_status status = emit_floats_of(m, op, 0, &from, &src);
   if (status == RECSYS_OK && m->net->type != dnnl_f32) {
     dnn_shape wide = dnn_shape_of(src.dims, 4, dnnl_f32, DNN_BLOCKED);
     int32_t widened = buffer_new(m, &wide);
@@ -257,7 +291,7 @@ static recsys_status emit_global(making *m, uint32_t index) {
     return status;
   int32_t pooled = buffer_new(m, &small), to = buffer_new(m, &flat);
   add_step(m, &made, from, &src, pooled, &small);
-  give(m, index, to, &flat);
+  emit_give(m, index, to, &flat);
   return copy(m, pooled, &small, to, &plain);
 }
 
@@ -267,7 +301,7 @@ static recsys_status emit_map(making *m, uint32_t index) {
   int32_t from = NONE;
   dnn_shape src;
   dnn_made made;
-  recsys_status status = input_of(m, op, 0, &from, &src);
+  recsys_status status = emit_floats_of(m, op, 0, &from, &src);
   if (status != RECSYS_OK)
     return status;
   if (op->kind == RECSYS_OP_LRN && op->size % 2 == 0) /* oneDNN would sum one channel less than others do */
@@ -289,7 +323,7 @@ static recsys_status emit_map(making *m, uint32_t index) {
   bool own = op->kind == RECSYS_OP_RELU && before != NULL && m->uses[op->inputs[0]] == 1 &&
              (before->kind == RECSYS_OP_CONV || before->kind == RECSYS_OP_ADD || before->kind == RECSYS_OP_CONCAT);
   int32_t to = own ? from : buffer_new(m, &m->plan->buffers[from].shape);
-  give(m, index, to, &src);
+  emit_give(m, index, to, &src);
   return add_step(m, &made, from, &src, to, &src);
 }
 
@@ -298,9 +332,9 @@ static recsys_status emit_add(making *m, uint32_t index) {
   int32_t from[2] = {NONE, NONE};
   dnn_shape src[2], dst = shape_of(m, op, DNN_BLOCKED);
   dnn_made made;
-  recsys_status status = input_of(m, op, 0, &from[0], &src[0]);
+  recsys_status status = emit_floats_of(m, op, 0, &from[0], &src[0]);
   if (status == RECSYS_OK)
-    status = input_of(m, op, 1, &from[1], &src[1]);
+    status = emit_floats_of(m, op, 1, &from[1], &src[1]);
   if (status == RECSYS_OK)
     status = dnn_add(&made, m->net->engine, &src[0], &src[1], &dst, m->error);
   if (status != RECSYS_OK)
@@ -310,7 +344,7 @@ static recsys_status emit_add(making *m, uint32_t index) {
   step_add(m, s, DNNL_ARG_SRC_0, IN_BLOCK, from[0], &src[0]);
   step_add(m, s, DNNL_ARG_SRC_1, IN_BLOCK, from[1], &src[1]);
   step_add(m, s, DNNL_ARG_DST, IN_BLOCK, to, &dst);
-  give(m, index, to, &dst);
+  emit_give(m, index, to, &dst);
   return RECSYS_OK;
 }
 
@@ -321,13 +355,13 @@ static recsys_status emit_concat(making *m, uint32_t index) {
                     index);
   dnn_shape all;
   int32_t whole = target_of(m, index, &all);
-  give(m, index, whole, &all);
+  emit_give(m, index, whole, &all);
   int64_t first = 0;
   recsys_status status = RECSYS_OK;
   for (uint32_t k = 0; status == RECSYS_OK && k < op->input_count; k++) {
     int32_t from = NONE;
     dnn_shape src, part;
-    status = input_of(m, op, k, &from, &src);
+    status = same_kind_of(m, index, k, &from, &src);
     if (status != RECSYS_OK)
       return status;
     status = dnn_part_of(&part, &all, first, src.dims[1])
@@ -344,20 +378,20 @@ static recsys_status emit_flatten(making *m, uint32_t index) {
   const recsys_op *op = &m->net->ops[index];
   int32_t from = NONE;
   dnn_shape src;
-  recsys_status status = input_of(m, op, 0, &from, &src);
+  recsys_status status = emit_floats_of(m, op, 0, &from, &src);
   if (status != RECSYS_OK)
     return status;
   dnn_shape flat = shape_of(m, op, DNN_PLAIN);
   if (src.ndims == 2) {
     m->same[index] = true;
-    give(m, index, from, &src);
+    emit_give(m, index, from, &src);
     return RECSYS_OK;
   }
   dnn_shape plain = dnn_shape_of(src.dims, 4, dnnl_f32, DNN_PLAIN);
   if (dnn_bytes(&flat) != dnn_bytes(&plain))
     return dnn_fail(m->error, RECSYS_EINVAL, "operation %u is not as long as what it flattens", index);
   int32_t to = buffer_new(m, &flat);
-  give(m, index, to, &flat);
+  emit_give(m, index, to, &flat);
   return copy(m, from, &src, to, &plain);
 }
 
@@ -365,16 +399,15 @@ static recsys_status emit_flatten(making *m, uint32_t index) {
 static recsys_status emit_nothing(making *m, uint32_t index) {
   int32_t from = NONE;
   dnn_shape src;
-  recsys_status status = input_of(m, &m->net->ops[index], 0, &from, &src);
+  recsys_status status = emit_floats_of(m, &m->net->ops[index], 0, &from, &src);
   if (status == RECSYS_OK)
-    give(m, index, from, &src);
+    emit_give(m, index, from, &src);
   return status;
 }
 
 static void pass_on(making *m, uint32_t index) {
-  const recsys_op *op = &m->net->ops[index];
-  int32_t from = op->inputs[0]; /* of an addition that was taken in, both terms lie in one place */
-  give(m, index, m->value[from], &m->shape[from]);
+  int32_t adder = plan_adder(m, (int32_t)index), from = adder >= 0 ? adder : m->net->ops[index].inputs[0];
+  emit_give(m, index, m->value[from], &m->shape[from]);
 }
 
 recsys_status emit(making *m, uint32_t op) {
@@ -384,9 +417,9 @@ recsys_status emit(making *m, uint32_t op) {
   }
   switch (m->net->ops[op].kind) {
   case RECSYS_OP_CONV:
-    return emit_conv(m, op);
+    return int8_runs(m, op) ? emit_conv_int8(m, op) : emit_conv(m, op);
   case RECSYS_OP_LINEAR:
-    return emit_linear(m, op);
+    return int8_runs(m, op) ? emit_linear_int8(m, op) : emit_linear(m, op);
   case RECSYS_OP_BATCHNORM:
     return emit_batchnorm(m, op);
   case RECSYS_OP_MAXPOOL:
@@ -418,11 +451,10 @@ recsys_status emit_output(making *m) {
   if (m->plan->row != (uint64_t)asked->channels * (asked->height > 0 ? (uint64_t)asked->height * asked->width : 1))
     return dnn_fail(m->error, RECSYS_EINVAL, "operation %u is not of the shape that it says", op);
   to = dnn_shape_of(from.dims, from.ndims, dnnl_f32, DNN_PLAIN);
-  dnn_made made;
-  recsys_status status = dnn_reorder(&made, m->net->engine, &from, &to, m->error);
+  step *s = NULL;
+  recsys_status status = make_copy(m, &from, &to, m->unit[op] > 0 ? m->unit[op] : 1, &s);
   if (status != RECSYS_OK)
     return status;
-  step *s = step_new(m, &made);
   step_add(m, s, DNNL_ARG_FROM, IN_BLOCK, m->value[op], &from);
   step_add(m, s, DNNL_ARG_TO, IN_OUTPUT, 0, &to);
   return RECSYS_OK;

@@ -70,8 +70,22 @@ static recsys_status read_ops(net *n, const recsys_network *network, recsys_erro
   return status;
 }
 
+/* Without these instructions oneDNN's sums of products may overflow. */
+static bool has_int8(void) {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vl");
+#else
+  return true;
+#endif
+}
+
 static recsys_status check_options(const recsys_engine_options *options, recsys_error *error) {
   const char *device = options->device;
+  if (options->precision > RECSYS_PRECISION_INT8)
+    return dnn_fail(error, RECSYS_EUNSUPPORTED, "the onednn engine does not know precision %u", options->precision);
+  if (options->precision == RECSYS_PRECISION_INT8 && !has_int8())
+    return dnn_fail(error, RECSYS_EUNSUPPORTED,
+                    "this processor has no int8 products (AVX-512 VNNI): open the model with precision float32");
   if (device == NULL || strcmp(device, "auto") == 0 || strcmp(device, "cpu") == 0)
     return RECSYS_OK;
   if (strncmp(device, "cuda", 4) == 0)
@@ -126,6 +140,7 @@ static recsys_status load(recsys_engine_net **out, const recsys_network *network
   *n = (net){.host = given,
              .threads = options->threads,
              .type = options->precision == RECSYS_PRECISION_BFLOAT16 ? dnnl_bf16 : dnnl_f32,
+             .int8 = options->precision == RECSYS_PRECISION_INT8,
              .winograd = (options->flags & RECSYS_ENGINE_DIRECT) != 0 ? NULL : winograd_kernel_at(0),
              .channels = network->channels,
              .height = network->height,
@@ -172,7 +187,7 @@ static recsys_status run_part(net *n, plan *full, const float *input, size_t pic
   float *results = n->staged + NET_BATCH * picture;
   memcpy(n->staged, input, count * picture * sizeof *input);
   memset(n->staged + count * picture, 0, (NET_BATCH - count) * picture * sizeof *input);
-  recsys_status status = plan_run(n, full, n->staged, results, error);
+  recsys_status status = plan_run(n, full, n->staged, results, NULL, error);
   if (status == RECSYS_OK)
     memcpy(rows, results, count * full->row * sizeof *rows);
   return status;
@@ -187,13 +202,28 @@ static recsys_status run(recsys_engine_net *loaded, const float *input, uint64_t
   use_threads(n->threads);
   while (status == RECSYS_OK && count > 0) {
     uint64_t done = count >= NET_BATCH ? NET_BATCH : count <= 2 ? 1 : count;
-    status = done == NET_BATCH ? plan_run(n, full, input, rows, error)
-             : done == 1       ? plan_run(n, single, input, rows, error)
+    status = done == NET_BATCH ? plan_run(n, full, input, rows, NULL, error)
+             : done == 1       ? plan_run(n, single, input, rows, NULL, error)
                                : run_part(n, full, input, picture, done, rows, error);
     input += done * picture;
     rows += done * full->row;
     count -= done;
   }
+  return status;
+}
+
+static recsys_status observe(recsys_engine_net *loaded, const float *input, uint64_t output, float *ranges,
+                             recsys_error *error) {
+  net *n = &loaded->net;
+  plan *single = &n->plans[2 * output + 1];
+  if (n->type != dnnl_f32 || n->int8)
+    return dnn_fail(error, RECSYS_EUNSUPPORTED, "ranges are those of a network in float32");
+  float *row = net_alloc(n, single->row, sizeof *row);
+  if (row == NULL)
+    return dnn_fail(error, RECSYS_ENOMEM, "the onednn engine has no memory for a row");
+  use_threads(n->threads);
+  recsys_status status = plan_run(n, single, input, row, ranges, error);
+  net_free(n, row);
   return status;
 }
 
@@ -210,7 +240,8 @@ static const recsys_engine table = {sizeof(recsys_engine),
                                     NULL,
                                     NULL,
                                     NULL,
-                                    NULL};
+                                    NULL,
+                                    observe};
 
 const recsys_engine *recsys_engine_entry(uint32_t abi, const recsys_host *host, recsys_error *error) {
   (void)abi;

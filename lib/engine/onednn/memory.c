@@ -1,4 +1,5 @@
 /* Where activations lie in one block of memory, and running a plan over it. */
+#include <math.h>
 #include <string.h>
 
 #include "engine/onednn/net.h"
@@ -27,7 +28,7 @@ int32_t buffer_new(making *m, const dnn_shape *shape) {
 
 step *step_new(making *m, const dnn_made *made) {
   step *s = &m->plan->steps[m->plan->step_count++];
-  *s = (step){.made = *made};
+  *s = (step){.made = *made, .op = NONE};
   if (made->scratch > m->plan->scratch)
     m->plan->scratch = made->scratch;
   if (made->scratch > 0) {
@@ -151,29 +152,65 @@ static void run_winograd(const step *s) {
   winograd_run(s->winograd, src, filters, bias, dst, scratch);
 }
 
-recsys_status plan_run(net *n, plan *p, const float *input, float *rows, recsys_error *error) {
-  for (uint32_t i = 0; i < p->step_count; i++) {
-    step *s = &p->steps[i];
-    if (s->winograd != NULL) {
-      run_winograd(s);
-      continue;
-    }
-    dnnl_exec_arg_t arguments[STEP_PLACES];
-    for (uint32_t k = 0; k < s->place_count; k++) {
-      place *at = &s->places[k];
-      void *caller = at->where == IN_INPUT ? (void *)(uintptr_t)input : at->where == IN_OUTPUT ? rows : NULL;
-      if (caller != NULL && dnnl_memory_set_data_handle(at->memory, caller) != dnnl_success)
-        return dnn_fail(error, RECSYS_EENGINE, "oneDNN refuses the memory of a batch");
-      arguments[k] = (dnnl_exec_arg_t){at->argument, at->memory};
-    }
-    dnnl_status_t status = dnnl_primitive_execute(s->made.primitive, n->stream, (int)s->place_count, arguments);
-    if (status != dnnl_success)
-      return dnn_fail(error, status == dnnl_out_of_memory ? RECSYS_ENOMEM : RECSYS_EENGINE,
-                      "oneDNN stopped at step %u of %u (status %d)", i, p->step_count, (int)status);
+static recsys_status run_step(net *n, plan *p, uint32_t index, const float *input, float *rows, recsys_error *error) {
+  step *s = &p->steps[index];
+  dnnl_exec_arg_t arguments[STEP_PLACES];
+  if (s->winograd != NULL) {
+    run_winograd(s);
+    return RECSYS_OK;
   }
-  if (dnnl_stream_wait(n->stream) != dnnl_success)
+  for (uint32_t k = 0; k < s->place_count; k++) {
+    place *at = &s->places[k];
+    void *caller = at->where == IN_INPUT ? (void *)(uintptr_t)input : at->where == IN_OUTPUT ? rows : NULL;
+    if (caller != NULL && dnnl_memory_set_data_handle(at->memory, caller) != dnnl_success)
+      return dnn_fail(error, RECSYS_EENGINE, "oneDNN refuses the memory of a batch");
+    arguments[k] = (dnnl_exec_arg_t){at->argument, at->memory};
+  }
+  dnnl_status_t status = dnnl_primitive_execute(s->made.primitive, n->stream, (int)s->place_count, arguments);
+  if (status == dnnl_success)
+    return RECSYS_OK;
+  return dnn_fail(error, status == dnnl_out_of_memory ? RECSYS_ENOMEM : RECSYS_EENGINE,
+                  "oneDNN stopped at step %u of %u (status %d)", index, p->step_count, (int)status);
+}
+
+/* Of a float32 place of the block; what fills up its blocks of channels is zeros. */
+static void raise_range(const net *n, const plan *p, const step *s, int argument, float *range) {
+  enum { LANES = 16 };
+  float largest[LANES] = {0};
+  for (uint32_t k = 0; k < s->place_count; k++) {
+    const place *at = &s->places[k];
+    if (at->argument != argument || at->where != IN_BLOCK)
+      continue;
+    const float *values = (const float *)(const void *)(n->block + p->buffers[at->index].offset);
+    size_t count = dnn_bytes(&at->shape) / sizeof *values, whole = count / LANES * LANES;
+    for (size_t i = 0; i < whole; i += LANES)
+      for (size_t l = 0; l < LANES; l++)
+        largest[l] = fabsf(values[i + l]) > largest[l] ? fabsf(values[i + l]) : largest[l];
+    for (size_t i = whole; i < count; i++)
+      largest[0] = fmaxf(largest[0], fabsf(values[i]));
+  }
+  for (size_t l = 0; l < LANES; l++)
+    *range = fmaxf(*range, largest[l]);
+}
+
+recsys_status plan_run(net *n, plan *p, const float *input, float *rows, float *ranges, recsys_error *error) {
+  recsys_status status = RECSYS_OK;
+  for (uint32_t i = 0; status == RECSYS_OK && i < p->step_count; i++) {
+    const step *s = &p->steps[i];
+    bool observed = ranges != NULL && s->op >= 0;
+    if (observed)
+      raise_range(n, p, s, DNNL_ARG_SRC, &ranges[2 * s->op]);
+    status = run_step(n, p, i, input, rows, error);
+    if (observed && status == RECSYS_OK)
+      status = dnnl_stream_wait(n->stream) == dnnl_success
+                   ? RECSYS_OK
+                   : dnn_fail(error, RECSYS_EENGINE, "oneDNN did not finish a run");
+    if (observed && status == RECSYS_OK)
+      raise_range(n, p, s, DNNL_ARG_DST, &ranges[2 * s->op + 1]);
+  }
+  if (status == RECSYS_OK && dnnl_stream_wait(n->stream) != dnnl_success)
     return dnn_fail(error, RECSYS_EENGINE, "oneDNN did not finish a run");
-  return RECSYS_OK;
+  return status;
 }
 
 void plan_free(net *n, plan *p) {

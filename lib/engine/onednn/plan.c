@@ -64,6 +64,14 @@ static void fuse_add(making *m, uint32_t add) {
   }
 }
 
+int32_t plan_adder(const making *m, int32_t add) {
+  const recsys_op *ops = m->net->ops;
+  for (int k = 0; k < 2 && ops[add].kind == RECSYS_OP_ADD && m->same[add]; k++)
+    if (m->sum[ops[add].inputs[k]] == ops[add].inputs[1 - k] && ops[ops[add].inputs[k]].kind == RECSYS_OP_CONV)
+      return ops[add].inputs[k];
+  return NONE;
+}
+
 /* The convolution or dense layer that makes the result of `op`; NONE: it is something else, or others read it, too. */
 static int32_t maker_of(const making *m, int32_t op) {
   const recsys_op *ops = m->net->ops;
@@ -71,12 +79,7 @@ static int32_t maker_of(const making *m, int32_t op) {
     return NONE;
   if ((ops[op].kind == RECSYS_OP_CONV && m->sum[op] < 0) || ops[op].kind == RECSYS_OP_LINEAR)
     return op;
-  if (ops[op].kind != RECSYS_OP_ADD || !m->same[op])
-    return NONE;
-  for (int k = 0; k < 2; k++)
-    if (m->sum[ops[op].inputs[k]] == ops[op].inputs[1 - k] && ops[ops[op].inputs[k]].kind == RECSYS_OP_CONV)
-      return ops[op].inputs[k];
-  return NONE;
+  return plan_adder(m, op);
 }
 
 static void fuse_relu(making *m, uint32_t relu) {
@@ -106,18 +109,23 @@ static bool make_room(making *m, uint32_t ops) {
   m->sum = net_alloc(n, ops, sizeof *m->sum);
   m->value = net_alloc(n, ops, sizeof *m->value);
   m->shape = net_alloc(n, ops, sizeof *m->shape);
-  m->plan->steps = net_alloc(n, (size_t)4 * ops + 8, sizeof *m->plan->steps);
-  m->plan->buffers = net_alloc(n, (size_t)4 * ops + 8, sizeof *m->plan->buffers);
-  if (!m->needed || !m->uses || !m->same || !m->relu || !m->sum || !m->value || !m->shape || !m->plan->steps ||
-      !m->plan->buffers)
+  m->unit = net_alloc(n, ops, sizeof *m->unit);
+  m->negative = net_alloc(n, ops, sizeof *m->negative);
+  m->narrowed = net_alloc(n, (size_t)ops + 1, sizeof *m->narrowed);
+  m->plan->steps = net_alloc(n, (size_t)8 * ops + 8, sizeof *m->plan->steps);
+  m->plan->buffers = net_alloc(n, (size_t)8 * ops + 8, sizeof *m->plan->buffers);
+  if (!m->needed || !m->uses || !m->same || !m->relu || !m->sum || !m->value || !m->shape || !m->unit || !m->negative ||
+      !m->narrowed || !m->plan->steps || !m->plan->buffers)
     return false;
   for (uint32_t i = 0; i < ops; i++)
-    m->sum[i] = m->value[i] = NONE;
+    m->sum[i] = m->value[i] = m->narrowed[i].value = NONE;
+  m->narrowed[ops].value = NONE;
   return true;
 }
 
 static void free_room(making *m) {
-  void *const all[] = {m->needed, m->uses, m->same, m->relu, m->sum, m->value, m->shape};
+  void *const all[] = {m->needed, m->uses,  m->same, m->relu,     m->sum,
+                       m->value,  m->shape, m->unit, m->negative, m->narrowed};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++)
     net_free(m->net, all[i]);
 }
@@ -140,6 +148,8 @@ recsys_status plan_make(net *n, plan *p, const recsys_network *network, uint32_t
   if (status == RECSYS_OK) {
     find_needed(&m);
     find_fusions(&m);
+    if (n->int8)
+      int8_find(&m);
     status = emit_all(&m);
   }
   free_room(&m);

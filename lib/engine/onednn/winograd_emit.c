@@ -79,6 +79,7 @@ recsys_status emit_winograd(making *m, uint32_t index, int32_t from, const dnn_s
   if (!*taken)
     return RECSYS_OK;
   step *s = step_new(m, &(dnn_made){.scratch = winograd_scratch(&w)});
+  s->op = (int32_t)index;
   s->winograd = net_alloc(m->net, 1, sizeof w);
   if (s->winograd == NULL)
     return dnn_fail(m->error, RECSYS_ENOMEM, "the onednn engine has no memory for its plan");

@@ -140,7 +140,8 @@ static const recsys_engine table = {sizeof(recsys_engine),
                                     train,
                                     forward,
                                     backward,
-                                    untrain};
+                                    untrain,
+                                    nullptr};
 
 } // namespace recsys_torch
 

@@ -243,6 +243,9 @@ recsys_status choose_device(at::Device &device, const char *name, recsys_error *
 
 recsys_status load(Net &net, const recsys_network &network, const recsys_engine_options &options, recsys_error *error) {
   recsys_status status = choose_device(net.device, options.device, error);
+  if (status == RECSYS_OK && options.precision > RECSYS_PRECISION_BFLOAT16)
+    status = fail(error, RECSYS_EUNSUPPORTED,
+                  "the torch engine does not run int8: use the engine \"onednn\", or precision float32");
   if (status == RECSYS_OK)
     status = read_ops(net.layers, network, error);
   if (status == RECSYS_OK)

@@ -120,6 +120,12 @@ static recsys_status run(server *s, const sent *n, const recsys__request *reques
   return status == RECSYS_OK ? recsys__loaded_wait(n->loaded, error) : status;
 }
 
+static recsys_status observe(server *s, const sent *n, const recsys__request *request, recsys_error *error) {
+  float *ranges = (float *)(void *)(s->memory + request->second);
+  memset(ranges, 0, request->n * sizeof *ranges);
+  return recsys__loaded_observe(n->loaded, (const float *)(const void *)s->memory, request->output, ranges, error);
+}
+
 static recsys_status backward(server *s, const sent *n, const recsys__request *request, recsys_error *error) {
   const recsys_network *network = &n->packed->network;
   const uint8_t *trained = n->packed->training.trained;
@@ -139,13 +145,16 @@ static recsys_status backward(server *s, const sent *n, const recsys__request *r
 
 static recsys_status use_network(server *s, const recsys__request *request, recsys_error *error) {
   const sent *n = find(s, request->id);
-  if (n == NULL || (request->op == RECSYS__WIRE_RUN ? n->loaded == NULL : n->trainer == NULL))
+  bool runs = request->op == RECSYS__WIRE_RUN || request->op == RECSYS__WIRE_OBSERVE;
+  if (n == NULL || (runs ? n->loaded == NULL : n->trainer == NULL))
     return recsys__fail(error, RECSYS_EINTERNAL, 0, "the engine's process has no network %u", request->id);
   recsys_status status = map_memory(s, request->memory, error);
   if (status != RECSYS_OK)
     return status;
   if (request->op == RECSYS__WIRE_RUN)
     return run(s, n, request, error);
+  if (request->op == RECSYS__WIRE_OBSERVE)
+    return observe(s, n, request, error);
   if (request->op == RECSYS__WIRE_FORWARD)
     return recsys__trainer_forward(n->trainer, (const float *)(const void *)s->memory, request->n, request->learn != 0,
                                    (float *)(void *)(s->memory + request->second), error);
