@@ -145,12 +145,12 @@ recsys_status recsys__tensors_parse(recsys__tensors *tensors, const void *data, 
   return status;
 }
 
-/* Header first, so that nothing is allocated for tensors of a file that is refused; then their bytes in one piece. */
-static recsys_status read_open_file(recsys__tensors *tensors, int fd, uint64_t size, const char *path,
-                                    recsys_error *error) {
+/* The header of an open file, and where its tensors begin. */
+static recsys_status read_header(recsys__tensors *tensors, int fd, uint64_t size, const char *path,
+                                 recsys_error *error) {
   unsigned char first[RECSYS__KIND_BYTES];
   size_t have = size < sizeof first ? (size_t)size : sizeof first;
-  uint64_t n, *offsets = NULL;
+  uint64_t n;
   recsys__tensors_storage *storage = tensors->storage;
   recsys_status status = recsys__file_read_at(fd, first, have, 0, path, error);
   if (status == RECSYS_OK) {
@@ -159,31 +159,20 @@ static recsys_status read_open_file(recsys__tensors *tensors, int fd, uint64_t s
   if (status != RECSYS_OK) {
     return status;
   }
-  uint64_t data_bytes = size - 8 - n;
+  storage->first = 8 + n;
   char *header = recsys__alloc((size_t)n, 1);
   if (header == NULL) {
     return recsys__no_memory(error, "a model file's header");
   }
   status = recsys__file_read_at(fd, header, (size_t)n, 8, path, error);
   if (status == RECSYS_OK) {
-    status = recsys__tensors_header(tensors, &offsets, header, (size_t)n, data_bytes, path, error);
+    status = recsys__tensors_header(tensors, &storage->offsets, header, (size_t)n, size - storage->first, path, error);
   }
   recsys__free(header);
-  if (status == RECSYS_OK) {
-    storage->data = recsys__alloc_aligned(64, (size_t)data_bytes, 1);
-    status = storage->data == NULL ? recsys__no_memory(error, "a model file's tensors") : RECSYS_OK;
-  }
-  if (status == RECSYS_OK) {
-    status = recsys__file_read_at(fd, storage->data, (size_t)data_bytes, 8 + n, path, error);
-  }
-  if (status == RECSYS_OK) {
-    status = place(tensors, offsets, storage->data, error);
-  }
-  recsys__free(offsets);
   return status;
 }
 
-recsys_status recsys__tensors_read(recsys__tensors *tensors, const char *path, recsys_error *error) {
+recsys_status recsys__tensors_open(recsys__tensors *tensors, const char *path, recsys_error *error) {
   int fd;
   uint64_t size;
   *tensors = (recsys__tensors){0};
@@ -192,14 +181,68 @@ recsys_status recsys__tensors_read(recsys__tensors *tensors, const char *path, r
     return status;
   }
   status = start(tensors, error);
-  if (status == RECSYS_OK && (size > MAX_FILE || size > SIZE_MAX)) {
+  if (status != RECSYS_OK) {
+    close(fd);
+    return status;
+  }
+  recsys__tensors_storage *storage = tensors->storage;
+  storage->path = recsys__strdup(path);
+  storage->fd = fd;
+  if (storage->path == NULL) {
+    close(fd);
+    status = recsys__no_memory(error, "the path of a model file");
+  } else if (size > MAX_FILE || size > SIZE_MAX) {
     status = recsys__fail(error, RECSYS_ELIMIT, 0, "cannot read '%s': it has %llu bytes, the limit is %llu", path,
                           (unsigned long long)size, (unsigned long long)MAX_FILE);
+  } else {
+    status = read_header(tensors, fd, size, path, error);
+  }
+  if (status != RECSYS_OK) {
+    recsys__tensors_free(tensors);
+  }
+  return status;
+}
+
+recsys_status recsys__tensors_load(const recsys__tensors *tensors, const recsys__tensor *tensor, void *to,
+                                   recsys_error *error) {
+  if (tensor->data != NULL) {
+    memcpy(to, tensor->data, (size_t)tensor->bytes);
+    return RECSYS_OK;
+  }
+  const recsys__tensors_storage *storage = tensors->storage;
+  uint64_t offset = storage->first + storage->offsets[tensor - tensors->list];
+  return recsys__file_read_at(storage->fd, to, (size_t)tensor->bytes, offset, storage->path, error);
+}
+
+static void close_file(recsys__tensors_storage *storage) {
+  if (storage->path != NULL) {
+    close(storage->fd);
+  }
+  recsys__free(storage->path);
+  storage->path = NULL;
+}
+
+/* Header first, so that nothing is allocated for tensors of a file that is refused; then their bytes in one piece. */
+recsys_status recsys__tensors_read(recsys__tensors *tensors, const char *path, recsys_error *error) {
+  recsys_status status = recsys__tensors_open(tensors, path, error);
+  if (status != RECSYS_OK) {
+    return status;
+  }
+  recsys__tensors_storage *storage = tensors->storage;
+  size_t bytes = 0;
+  for (size_t i = 0; i < tensors->count; i++) {
+    bytes += (size_t)tensors->list[i].bytes; /* without holes and overlaps, as the header was checked */
+  }
+  storage->data = recsys__alloc_aligned(64, bytes, 1);
+  if (storage->data == NULL) {
+    status = recsys__no_memory(error, "a model file's tensors");
+  } else {
+    status = recsys__file_read_at(storage->fd, storage->data, bytes, storage->first, path, error);
   }
   if (status == RECSYS_OK) {
-    status = read_open_file(tensors, fd, size, path, error);
+    status = place(tensors, storage->offsets, storage->data, error);
   }
-  close(fd);
+  close_file(storage);
   if (status != RECSYS_OK) {
     recsys__tensors_free(tensors);
   }
@@ -212,6 +255,8 @@ void recsys__tensors_free(recsys__tensors *tensors) {
     for (size_t i = 0; i < storage->aligned_count; i++) {
       recsys__free(storage->aligned[i]);
     }
+    close_file(storage);
+    recsys__free(storage->offsets);
     recsys__free(storage->aligned);
     recsys__free(storage->strings);
     recsys__free(storage->data);

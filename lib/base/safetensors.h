@@ -26,7 +26,7 @@ typedef struct recsys__tensor {
   recsys__dtype dtype;
   uint32_t rank;
   uint64_t shape[RECSYS__MAX_RANK];
-  const void *data; /* little-endian, row-major, aligned for its dtype; never NULL after reading */
+  const void *data; /* little-endian, row-major, aligned for its dtype; never NULL after reading or parsing */
   uint64_t bytes;
 } recsys__tensor;
 
@@ -52,6 +52,11 @@ bool recsys__tensor_bytes(const recsys__tensor *tensor, uint64_t *bytes);
  * outside the enum are RECSYS_EUNSUPPORTED, more than 100,000 tensors or 64 GiB RECSYS_ELIMIT. Values are not looked
  * at: callers check that floats are finite. The header is validated before memory for the tensors is asked for. */
 recsys_status recsys__tensors_read(recsys__tensors *tensors, const char *path, recsys_error *error);
+/* The same without the tensors' bytes (data NULL), which recsys__tensors_load reads; the file stays open until then. */
+recsys_status recsys__tensors_open(recsys__tensors *tensors, const char *path, recsys_error *error);
+/* Copies a tensor of `tensors` (however these came) to `to`, which has room for its bytes. */
+recsys_status recsys__tensors_load(const recsys__tensors *tensors, const recsys__tensor *tensor, void *to,
+                                   recsys_error *error);
 /* The same from memory, which must outlive `tensors`; `name` stands for the path in messages. */
 recsys_status recsys__tensors_parse(recsys__tensors *tensors, const void *data, size_t size, const char *name,
                                     recsys_error *error);

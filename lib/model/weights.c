@@ -124,7 +124,7 @@ static recsys_status read_file(recsys_model *model, recsys__net *net, bool *roun
   recsys__tensors tensors = {0};
   const recsys__architecture *about = NULL;
   uint64_t classes = 0;
-  recsys_status status = recsys__tensors_read(&tensors, model->source, error);
+  recsys_status status = recsys__tensors_open(&tensors, model->source, error);
   if (status != RECSYS_OK)
     return status;
   status = check_format(&tensors, model->source, error);

@@ -118,19 +118,11 @@ static float from_bfloat16(uint16_t bits) {
   return value;
 }
 
-static void scale(float *out, const recsys__tensor *tensor, const recsys__tensor *units) {
-  const int8_t *bytes = tensor->data;
-  const float *unit = units->data;
-  uint64_t each = tensor->bytes / tensor->shape[0];
-  for (uint64_t c = 0; c < tensor->shape[0]; c++)
-    for (uint64_t i = 0; i < each; i++)
-      out[c * each + i] = (float)bytes[c * each + i] * unit[c];
-}
-
-static void convert(float *out, const recsys__tensor *tensor, uint64_t n) {
-  const uint16_t *u16 = tensor->data;
-  const double *f64 = tensor->data;
-  switch (tensor->dtype) {
+static void convert(float *out, const void *raw, recsys__dtype dtype, uint64_t n) {
+  const uint16_t *u16 = raw;
+  const double *f64 = raw;
+  const int8_t *i8 = raw;
+  switch (dtype) {
   case RECSYS__F16:
     for (uint64_t i = 0; i < n; i++)
       out[i] = from_half(u16[i]);
@@ -145,11 +137,61 @@ static void convert(float *out, const recsys__tensor *tensor, uint64_t n) {
       out[i] = fabs(f64[i]) <= (double)FLT_MAX ? (float)f64[i] : INFINITY;
     break;
   default:
-    memcpy(out, tensor->data, n * sizeof *out);
+    for (uint64_t i = 0; i < n; i++)
+      out[i] = i8[i];
   }
 }
 
+static recsys_status scale(float *values, uint64_t n, const recsys__tensors *tensors, const recsys__tensor *units,
+                           recsys_error *error) {
+  float *unit = recsys__alloc(units->shape[0], sizeof *unit);
+  recsys_status status =
+      unit != NULL ? recsys__tensors_load(tensors, units, unit, error) : recsys__no_memory(error, units->name);
+  uint64_t each = n / units->shape[0];
+  for (uint64_t i = 0; status == RECSYS_OK && i < n; i++)
+    values[i] *= unit[i / each];
+  recsys__free(unit);
+  return status;
+}
+
+/* Straight to its place where it is F32. */
+static recsys_status load(float *values, uint64_t n, const recsys__tensors *tensors, const recsys__tensor *tensor,
+                          recsys_error *error) {
+  if (tensor->dtype == RECSYS__F32)
+    return recsys__tensors_load(tensors, tensor, values, error);
+  void *raw = recsys__alloc_aligned(64, tensor->bytes, 1);
+  if (raw == NULL)
+    return recsys__no_memory(error, tensor->name);
+  recsys_status status = recsys__tensors_load(tensors, tensor, raw, error);
+  if (status == RECSYS_OK)
+    convert(values, raw, tensor->dtype, n);
+  recsys__free(raw);
+  return status == RECSYS_OK && tensor->dtype == RECSYS__I8
+             ? scale(values, n, tensors, find_units(tensors, tensor), error)
+             : status;
+}
+
+/* In blocks, which the compiler does with vectors: the exponent's bits are all set in infinities and NaNs alone. */
+static bool all_finite(const float *values, uint64_t n) {
+  enum { BLOCK = 16 };
+  uint32_t bits[BLOCK], worst[BLOCK] = {0};
+  uint64_t whole = n / BLOCK * BLOCK;
+  for (uint64_t i = 0; i < whole; i += BLOCK) {
+    memcpy(bits, values + i, sizeof bits);
+    for (int k = 0; k < BLOCK; k++)
+      worst[k] |= (bits[k] & 0x7f800000) + 0x00800000; /* the sign's bit, where they are */
+  }
+  uint32_t any = 0;
+  for (int k = 0; k < BLOCK; k++)
+    any |= worst[k];
+  for (uint64_t i = whole; i < n; i++)
+    any |= isfinite(values[i]) ? 0 : 0x80000000;
+  return (any & 0x80000000) == 0;
+}
+
 static recsys_status check_values(const float *values, uint64_t n, const char *name, recsys_error *error) {
+  if (all_finite(values, n))
+    return RECSYS_OK;
   for (uint64_t i = 0; i < n; i++)
     if (!isfinite(values[i]))
       return recsys__fail(error, RECSYS_EFORMAT, 0,
@@ -164,13 +206,10 @@ static recsys_status copy_weight(recsys_weight *weight, const recsys__tensors *t
   float *data = recsys__alloc_aligned(64, n, sizeof *data);
   if (data == NULL)
     return recsys__no_memory(error, weight->name);
-  if (tensor->dtype == RECSYS__I8)
-    scale(data, tensor, find_units(tensors, tensor));
-  else
-    convert(data, tensor, n);
   recsys__free((void *)(uintptr_t)weight->data);
   weight->data = data;
-  return check_values(data, n, weight->name, error);
+  recsys_status status = load(data, n, tensors, tensor, error);
+  return status == RECSYS_OK ? check_values(data, n, weight->name, error) : status;
 }
 
 /* A negative variance would make its channel NaN. */

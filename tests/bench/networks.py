@@ -6,6 +6,10 @@ PICTURES: a folder of JPEG files. FOLDER: where networks are written and kept. R
 RECSYS_TORCH_PYTHON which Python has torch and torchvision (/usr/bin/python3): it writes each network as a model file and
 as ONNX, with the same weights. googlenet and squeezenet1_1 take the published ones where SHARED_DATA/weights has them; all others are random.
 
+In int8 librecsys runs the model that its quantize makes of PICTURES, the peers what ONNX Runtime's quantize_static makes (QDQ,
+one scale for each output channel, the first convolution and the last dense layer left in floats as in ours), and OpenVINO its
+bfloat16, too.
+
 librecsys goes the whole way from JPEG files to rows in a store on disk, then from pixels to rows; the peers run the network
 alone on ready inputs, batch 8. Then one picture: librecsys from its bytes to the row, the peers the network at batch 1. Rounds alternate;
 a number is the median of the rounds, with the range of the quotients. Rows of the same input are compared first.
@@ -18,12 +22,14 @@ import time
 
 from peers import left_out, note
 
-BATCH, THREADS, RUN = 8, 2, 32
+BATCH, THREADS, RUN, CALIBRATE = 8, 2, 32, 64
 REST = 0.1  # seconds in which the threads of whoever ran before go to sleep
 HERE = os.path.dirname(os.path.abspath(__file__))
 LAYERS = {"vgg16": "fc2"}
 REAL = ("googlenet", "squeezenet1_1")
-NAMES = {"openvino": "OpenVINO", "onnxruntime": "ONNX Runtime"}
+NAMES = {"openvino": "OpenVINO", "onnxruntime": "ONNX Runtime", "openvino bf16": "OpenVINO in bfloat16"}
+PRECISIONS = {"f32": "float32", "bf16": "bfloat16", "int8": "int8"}
+LEAST_COSINE = {"f32": 0.999999, "bf16": 0.999, "int8": 0.98}
 WHAT = {"files": "files to rows", "batch": "ready pixels", "one": "one picture"}
 
 
@@ -69,7 +75,7 @@ def openvino(path, precision, batch):
     shape = net.input(0).partial_shape
     shape[0] = batch
     net.reshape(shape)
-    kind = {"f32": ov.Type.f32, "bf16": ov.Type.bf16}[precision]
+    kind = ov.Type.bf16 if precision == "bf16" else ov.Type.f32
     run = core.compile_model(net, "CPU", {"INFERENCE_PRECISION_HINT": kind, "INFERENCE_NUM_THREADS": THREADS,
                                           "PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1})
     request = run.create_infer_request()
@@ -78,12 +84,16 @@ def openvino(path, precision, batch):
 
 def onnxruntime(path, precision, batch):
     import onnxruntime as ort
-    if precision != "f32":
-        raise ImportError("float32 only")
+    if precision == "bf16":
+        raise ImportError("it has float32 only")
     how = ort.SessionOptions()
     how.intra_op_num_threads = THREADS
     session = ort.InferenceSession(path, how, providers=["CPUExecutionProvider"])
     return lambda x: session.run(None, {"x": x})[0]
+
+
+def rows_of(check, peer, precision):
+    return f"{check}.{peer}-{precision}.npy"
 
 
 def serve(peer, path, precision, batch, check):
@@ -91,7 +101,7 @@ def serve(peer, path, precision, batch, check):
     run = {"openvino": openvino, "onnxruntime": onnxruntime}[peer](path, precision, batch)
     given = np.load(check)
     x = np.resize(given, (batch, *given.shape[1:]))
-    np.save(f"{check}.{peer}.npy", run(x)[:1])
+    np.save(rows_of(check, peer, precision), run(x)[:1])
     for _ in range(2):
         run(x)
     print("ready", flush=True)
@@ -105,7 +115,7 @@ def serve(peer, path, precision, batch, check):
 class Peer:
     def __init__(self, name, path, precision, batch, check):
         command = [sys.executable, __file__, "serve", name, path, precision, str(batch), check]
-        self.name, self.check = name, f"{check}.{name}.npy"
+        self.name, self.check = name, rows_of(check, name, precision)
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         if self.process.stdout.readline() != "ready\n":
             said = self.process.stderr.read().strip().splitlines()
@@ -140,6 +150,45 @@ def as_input(pixels, side):
     return np.ascontiguousarray(normal.transpose(2, 0, 1)[None])
 
 
+def quantise_onnx(name, folder, files, side):
+    """The peers' int8 network, by ONNX Runtime's own tool, from the same pictures as ours."""
+    import numpy as np
+    import onnx
+    from onnxruntime import quantization as q
+    from PIL import Image
+    made = f"{folder}/{name}-int8.onnx"
+    if os.path.exists(made):
+        return
+    graph = onnx.load(f"{folder}/{name}.onnx").graph
+    layers = [node.name for node in graph.node if node.op_type in ("Conv", "Gemm", "MatMul")]
+
+    class Pictures(q.CalibrationDataReader):
+        def __init__(self):
+            self.left = iter(files[:CALIBRATE])
+
+        def get_next(self):
+            path = next(self.left, None)
+            return None if path is None else {"x": as_input(np.asarray(Image.open(path).convert("RGB").resize((256, 256))), side)}
+
+    q.quantize_static(f"{folder}/{name}.onnx", made, Pictures(), quant_format=q.QuantFormat.QDQ, per_channel=True,
+                      activation_type=q.QuantType.QUInt8, weight_type=q.QuantType.QInt8, nodes_to_exclude=layers[:1])
+
+
+def quantise(name, folder, files, side):
+    """Both int8 networks; the path of ours."""
+    import recsys
+    made = f"{folder}/{name}-int8.safetensors"
+    if not os.path.exists(made):
+        with recsys.Model(f"{folder}/{name}.safetensors", architecture=name, layer=layer_of(name), recipe="torchvision",
+                          precision="float32", threads=THREADS, isolation="none") as model:
+            model.quantize(made, files[:2 * CALIBRATE], calibrate=CALIBRATE)
+    try:
+        quantise_onnx(name, folder, files, side)
+    except Exception as reason:  # whatever the tool says
+        left_out(f"the peers in int8, {name} ({type(reason).__name__})")
+    return made
+
+
 def cosine(a, b):
     a, b = a.astype(float).ravel(), b.astype(float).ravel()
     return a @ b / (a @ a * (b @ b)) ** 0.5
@@ -161,8 +210,9 @@ def measure(name, precision, folder, files, rounds):
     check = f"{folder}/check-{side}.npy"
     pixels = picture(256)
     np.save(check, as_input(pixels, side))
-    model = recsys.Model(f"{folder}/{name}.safetensors", architecture=name, layer=layer_of(name), recipe="torchvision",
-                         precision={"f32": "float32", "bf16": "bfloat16"}[precision], threads=THREADS, isolation="none")
+    path = quantise(name, folder, files, side) if precision == "int8" else f"{folder}/{name}.safetensors"
+    model = recsys.Model(path, architecture=name, layer=layer_of(name), recipe="torchvision", precision=PRECISIONS[precision],
+                         threads=THREADS, isolation="none")
     rows = model.embed([pixels])
     store_path = f"{folder}/{name}-{precision}.recsys"
     for end in ("", "-wal", "-shm"):
@@ -194,14 +244,19 @@ def measure(name, precision, folder, files, rounds):
     for title, batch, ours in (("files", BATCH, whole_way), ("batch", BATCH, ready), ("one", 1, one)):
         pictures = BATCH if title == "one" else RUN
         peers = []
-        for peer in ("openvino", "onnxruntime"):
+        network = f"{folder}/{name}-int8.onnx" if precision == "int8" else f"{folder}/{name}.onnx"
+        compared = [("openvino", precision, network), ("onnxruntime", precision, network)]
+        if precision == "int8":
+            compared = [c for c in compared if os.path.exists(network)] + [("openvino", "bf16", f"{folder}/{name}.onnx")]
+        for peer, kind, network in compared:
             try:
-                peers.append(Peer(peer, f"{folder}/{name}.onnx", precision, batch, check))
+                peers.append(Peer(peer, network, kind, batch, check))
+                peers[-1].name = peer if kind == precision else f"{peer} {kind}"
             except ImportError as reason:
-                left_out(f"{NAMES[peer]} in {precision} ({reason})")
+                left_out(f"{NAMES[peer]} in {PRECISIONS[kind]} ({reason})")
         for p in peers:
             agreement = cosine(rows[0], np.load(p.check)[0])
-            assert agreement > (0.999999 if precision == "f32" else 0.999), (p.name, agreement)
+            assert agreement > LEAST_COSINE[precision], (p.name, agreement)
         times = {p.name: [] for p in peers}
         mine = []
         ours()
@@ -232,7 +287,7 @@ def main():
             weights = os.path.join(os.environ.get("SHARED_DATA", ""), "weights", f"{name}.safetensors")
             python = os.environ.get("RECSYS_TORCH_PYTHON", "/usr/bin/python3")
             subprocess.run([python, __file__, "export", name, folder, weights if name in REAL else ""], check=True, stdout=subprocess.DEVNULL)
-        for precision in ("f32", "bf16"):
+        for precision in PRECISIONS:
             for title, mine, times in measure(name, precision, folder, files, rounds):
                 tables[title].append((f"{name} {precision}", mine, times))
                 for peer in times:

@@ -21,6 +21,7 @@ mkdir -p "$work"
 [ -x "$work/venv/bin/python" ] || python3 -m venv "$work/venv"
 python=$work/venv/bin/python
 "$python" -m pip -q install numpy threadpoolctl
+"$python" -m pip -q install onnx pillow || echo "left out: the peers in int8, whose networks onnx and pillow help to make" >&2
 for peer in openvino onnxruntime faiss-cpu usearch hnswlib implicit; do
   "$python" -m pip -q install "$peer" > "$work/pip.log" 2>&1 || {
     echo "left out: $peer cannot be installed" >&2

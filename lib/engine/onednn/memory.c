@@ -6,8 +6,12 @@
 
 enum { ALIGNMENT = 64 };
 
+void *net_room(const net *n, size_t count, size_t size) {
+  return size != 0 && count > (size_t)-1 / size ? NULL : n->host->alloc(ALIGNMENT, count * size + ALIGNMENT);
+}
+
 void *net_alloc(const net *n, size_t count, size_t size) {
-  void *memory = size != 0 && count > (size_t)-1 / size ? NULL : n->host->alloc(ALIGNMENT, count * size + ALIGNMENT);
+  void *memory = net_room(n, count, size);
   if (memory != NULL)
     memset(memory, 0, count * size);
   return memory;

@@ -82,8 +82,9 @@ typedef struct net {
   size_t staged_floats;
 } net;
 
-/* Memory of the host's; NULL: there is none. */
+/* Memory of the host's, full of zeros; NULL: there is none. */
 void *net_alloc(const net *n, size_t count, size_t size);
+void *net_room(const net *n, size_t count, size_t size); /* with anything in it */
 void net_free(const net *n, void *memory);
 
 /* A copy of a result of floats as integers. */

@@ -65,7 +65,7 @@ static bool find(const net *n, int32_t weight, double unit, const dnn_shape *wan
 static recsys_status make(making *m, int32_t weight, double unit, const dnn_shape *want, uint32_t *index) {
   net *n = m->net;
   weights *w = new_weights(n);
-  void *to = w != NULL ? net_alloc(n, dnn_bytes(want), 1) : NULL;
+  void *to = w != NULL ? net_room(n, dnn_bytes(want), 1) : NULL;
   if (to == NULL)
     return dnn_fail(m->error, RECSYS_ENOMEM, "the onednn engine has no memory for %zu bytes of weights",
                     dnn_bytes(want));
@@ -91,6 +91,8 @@ recsys_status weights_get_winograd(making *m, int32_t weight, const float *data,
   if (find(n, weight, 1, shape, index))
     return RECSYS_OK;
   recsys_status status = make(m, weight, 1, shape, index);
+  if (status == RECSYS_OK && inputs != padded_inputs)
+    memset(n->weights[*index].data, 0, dnn_bytes(shape));
   if (status == RECSYS_OK)
     winograd_weights(n->winograd, outputs, inputs, padded_inputs, data, n->weights[*index].data, n->threads);
   return status;

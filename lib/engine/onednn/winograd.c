@@ -57,28 +57,6 @@ size_t winograd_weights_floats(int64_t outputs, int64_t padded_inputs) {
   return WINOGRAD_POINTS * (size_t)(outputs * padded_inputs);
 }
 
-/* G g Gᵀ of one filter, in double: at point x the values x^0, x^1, x^2 over the product of its distances to the others.
- */
-static void transform_filter(const float *filter, double out[WINOGRAD_POINTS]) {
-  const double p = 0.625, q = 1.5, p2 = p * p, q2 = q * q;
-  const double at[5] = {0, p, -p, q, -q};
-  const double scale[5] = {1 / (p2 * q2), 1 / (2 * p2 * (p2 - q2)), 1 / (2 * p2 * (p2 - q2)), 1 / (2 * q2 * (q2 - p2)),
-                           1 / (2 * q2 * (q2 - p2))};
-  double g[WINOGRAD_IN][3] = {{0}}, rows[WINOGRAD_IN][3];
-  for (int i = 0; i < 5; i++) {
-    g[i][0] = scale[i];
-    g[i][1] = scale[i] * at[i];
-    g[i][2] = scale[i] * at[i] * at[i];
-  }
-  g[5][2] = 1;
-  for (int i = 0; i < WINOGRAD_IN; i++)
-    for (int x = 0; x < 3; x++)
-      rows[i][x] = g[i][0] * (double)filter[x] + g[i][1] * (double)filter[3 + x] + g[i][2] * (double)filter[6 + x];
-  for (int i = 0; i < WINOGRAD_IN; i++)
-    for (int j = 0; j < WINOGRAD_IN; j++)
-      out[i * WINOGRAD_IN + j] = g[j][0] * rows[i][0] + g[j][1] * rows[i][1] + g[j][2] * rows[i][2];
-}
-
 void winograd_weights(const winograd_kernel *kernel, int64_t outputs, int64_t inputs, int64_t padded_inputs,
                       const float *weights, float *to, uint32_t threads) {
   int64_t panel = WINOGRAD_PANEL * kernel->lanes;
@@ -87,12 +65,9 @@ void winograd_weights(const winograd_kernel *kernel, int64_t outputs, int64_t in
     for (int64_t first = 0; first < outputs; first += panel) {
       int64_t width = least(panel, outputs - first);
       float *panel_at = to + first * padded_inputs + i * width;
-      for (int64_t o = 0; o < width; o++) {
-        double points[WINOGRAD_POINTS];
-        transform_filter(weights + ((first + o) * inputs + i) * 9, points);
-        for (int64_t k = 0; k < WINOGRAD_POINTS; k++)
-          panel_at[k * outputs * padded_inputs + o] = (float)points[k];
-      }
+      for (int64_t o = 0; o < width; o += kernel->lanes)
+        kernel->filter(weights + ((first + o) * inputs + i) * 9, (size_t)inputs * 9, panel_at + o,
+                       (size_t)(outputs * padded_inputs));
     }
 }
 

@@ -38,7 +38,7 @@ bool winograd_plan(winograd *w);
 size_t winograd_scratch(const winograd *w); /* bytes that a run needs, at an address of 64 */
 
 /* weights (outputs x inputs x 3 x 3) in the form that a run takes: points x panels of outputs x padded inputs x panel,
- * zeros for inputs that only fill a vector up. `to` begins as zeros. */
+ * zeros for inputs that only fill a vector up, which `to` must hold before. */
 size_t winograd_weights_floats(int64_t outputs, int64_t padded_inputs);
 void winograd_weights(const winograd_kernel *kernel, int64_t outputs, int64_t inputs, int64_t padded_inputs,
                       const float *weights, float *to, uint32_t threads);

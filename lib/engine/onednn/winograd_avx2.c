@@ -5,7 +5,7 @@
 #define ROWS   6
 #include "engine/onednn/winograd_tile.h"
 
-const winograd_kernel winograd_avx2 = {"avx2", LANES, ROWS, input, multiply, output};
+const winograd_kernel winograd_avx2 = {"avx2", LANES, ROWS, filter, input, multiply, output};
 #else
 typedef int recsys__no_avx2;
 #endif

@@ -5,7 +5,7 @@
 #define ROWS   12
 #include "engine/onednn/winograd_tile.h"
 
-const winograd_kernel winograd_avx512 = {"avx512", LANES, ROWS, input, multiply, output};
+const winograd_kernel winograd_avx512 = {"avx512", LANES, ROWS, filter, input, multiply, output};
 #else
 typedef int recsys__no_avx512;
 #endif

@@ -17,6 +17,8 @@ typedef struct winograd_kernel {
   const char *name;
   int lanes; /* channels that are worked on at once */
   int rows;  /* tiles of one product, at most */
+  /* L filters (3 x 3 each, `stride` floats apart), worked out in double: point k at out + k * step. */
+  void (*filter)(const float *filters, size_t stride, float *out, size_t step);
   /* A 6 x 6 patch of L channels, its points `pixel` and its rows `row` floats apart; rows and columns outside [first,
    * last) are zeros and not read. out: point k at out + k * step. */
   void (*input)(const float *patch, size_t pixel, size_t row, const int first[2], const int last[2], float *out,

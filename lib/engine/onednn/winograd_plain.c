@@ -4,7 +4,7 @@
 #define ROWS  6
 #include "engine/onednn/winograd_tile.h"
 
-const winograd_kernel winograd_plain = {"plain", LANES, ROWS, input, multiply, output};
+const winograd_kernel winograd_plain = {"plain", LANES, ROWS, filter, input, multiply, output};
 
 const winograd_kernel *winograd_kernel_at(size_t index) {
   const winograd_kernel *all[3];

@@ -24,6 +24,40 @@ TARGET static inline void store(float *to, vec v) {
   *(vec *)to = v;
 }
 
+typedef double wide __attribute__((vector_size(LANES * sizeof(double)), aligned(8), may_alias));
+
+/* Three numbers' products with G: at point x the values x^0, x^1, x^2 over the product of its distances to the others.
+ */
+TARGET static inline __attribute__((always_inline)) void transform_filter(const wide g[3], wide t[6]) {
+  const double p = P, q = Q, p2 = p * p, q2 = q * q;
+  const double zero = 1 / (p2 * q2), at_p = 1 / (2 * p2 * (p2 - q2)), at_q = 1 / (2 * q2 * (q2 - p2));
+  wide even = at_p * (g[0] + p2 * g[2]), odd = at_p * p * g[1];
+  wide even2 = at_q * (g[0] + q2 * g[2]), odd2 = at_q * q * g[1];
+  t[0] = zero * g[0];
+  t[1] = even + odd;
+  t[2] = even - odd;
+  t[3] = even2 + odd2;
+  t[4] = even2 - odd2;
+  t[5] = g[2];
+}
+
+TARGET static void filter(const float *filters, size_t stride, float *out, size_t step) {
+  typedef float narrow __attribute__((vector_size(LANES * sizeof(float)), aligned(4), may_alias));
+  wide g[3][3], t[3][6];
+  for (size_t l = 0; l < LANES; l++)
+    for (int k = 0; k < 9; k++)
+      g[k % 3][k / 3][l] = filters[l * stride + (size_t)k];
+  for (int x = 0; x < 3; x++)
+    transform_filter(g[x], t[x]);
+  for (int y = 0; y < 6; y++) {
+    const wide row[3] = {t[0][y], t[1][y], t[2][y]};
+    wide points[6];
+    transform_filter(row, points);
+    for (int x = 0; x < 6; x++)
+      *(narrow *)(out + (size_t)(6 * y + x) * step) = __builtin_convertvector(points[x], narrow);
+  }
+}
+
 /* Six numbers' products with Bᵀ: rows of the coefficients of the polynomials with all roots but one. */
 TARGET static inline __attribute__((always_inline)) void transform_in(const vec d[6], vec t[6]) {
   const float p2 = P * P, q2 = Q * Q;
