@@ -407,17 +407,16 @@ RECSYS_API recsys_status recsys_model_distill(recsys_model *model, recsys_model 
 
 typedef struct recsys_quantize_options {
   uint32_t struct_size;
-  uint32_t flags; /**< zero */
-  uint64_t
-      calibrate;    /**< pictures that give the ranges, at most; 0: 300. Never more than half of those that there are */
-  uint64_t compare; /**< other pictures that the report is of, at most; 0: 1000 */
-  uint64_t seed;    /**< of the draw which pictures these are */
+  uint32_t flags;     /**< zero */
+  uint64_t calibrate; /**< pictures that give the ranges, at most; 0: 300. Never more than half of the usable ones */
+  uint64_t compare;   /**< other pictures that the report is of, at most 10000; 0: 1000 */
+  uint64_t seed;      /**< of the draw which pictures these are; what is not drawn is not looked at */
   recsys_progress_fn progress; /**< phases "calibrate" and "compare", in pictures */
   void *progress_user;
 } recsys_quantize_options;
 
 /** How near an int8 model comes to float32, on pictures that gave it no ranges. Filled up to struct_size, which the
- * caller sets. */
+ * caller sets, and only where a file was written. */
 typedef struct recsys_quantize_report {
   uint32_t struct_size;
   uint32_t layers;         /**< that run in int8 */
@@ -433,12 +432,16 @@ typedef struct recsys_quantize_report {
 /** Makes an int8 model of a network and writes it to `path` as a model file of its own, with its own fingerprint;
  * `model` itself is not changed. Weights are one byte each with one unit per output channel, activations one byte with
  * one unit for a whole activation, from the ranges that they take on some of the n pictures (Jacob et al., CVPR 2018).
- * Of the rest, the first convolution and the classifier stay in floats. On others of the pictures both are compared;
- * the report (or NULL) is also in the file. What a file may lose by int8 depends on the network: look at the report.
+ * The first convolution, the classifier, and layers that no picture activates stay in floats. On others of the pictures
+ * both are compared; the report (or NULL) is also in the file. What is lost by int8 depends on the network and the
+ * pictures: look at the report. The model's own file must still be what it was (else RECSYS_EMISMATCH) and cannot be
+ * `path`.
  *
- * The file is opened with recsys_model_open: with precision AUTO or INT8 it runs in int8 (engine "onednn", a processor
- * with AVX-512 VNNI; else RECSYS_EUNSUPPORTED says what is missing), with FLOAT32 or BFLOAT16 its rounded weights do.
- * Training on it starts from the rounded weights and writes a model of floats.
+ * The file is opened with recsys_model_open: with precision AUTO or INT8 it runs in int8, and nowhere else: making and
+ * running it needs the engine "onednn" and a processor with AVX-512 VNNI (else RECSYS_EUNSUPPORTED or
+ * RECSYS_ENOENGINE). With FLOAT32 or BFLOAT16 its rounded weights run, everywhere and under the same fingerprint; such
+ * rows are near its own, but do not mix them in a store. Training on it starts from the rounded weights and writes a
+ * model of floats, whose metrics are of features in int8, unless it was opened with FLOAT32.
  *
  * A picture that cannot be used is left out, its status (statuses[n] or NULL) says why, and the call returns
  * RECSYS_EPARTIAL with the file written. RECSYS_EINVAL: fewer than two usable pictures, or an int8 model already;

@@ -58,8 +58,10 @@ static int teach(job *j) {
   j->how.progress = training_tell;
   j->how.progress_user = &watched;
   const char *out = args_get(j->a, "out", NULL);
-  recsys_model_options seen = {
-      .struct_size = sizeof seen, .layer = args_get(j->a, "teacher-layer", NULL), .precision = j->info.precision};
+  recsys_model_options seen = {.struct_size = sizeof seen,
+                               .layer = args_get(j->a, "teacher-layer", NULL),
+                               .precision = j->info.precision == RECSYS_PRECISION_INT8 ? RECSYS_PRECISION_AUTO
+                                                                                       : j->info.precision};
   recsys_status status = recsys_model_open(&teacher, args_get(j->a, "teacher", NULL), &seen, &error);
   if (!status)
     status = recsys_model_distill(j->model, teacher, out, j->images, j->n, &j->how, NULL, &error);

@@ -15,7 +15,7 @@ static const args_option options[] = {
      "--images photos/"},
     {"out", "FILE", "the int8 model", "--out resnet50-int8.safetensors"},
     {"calibrate", "N", "pictures that the ranges are taken from (default 300, at most half)", "--calibrate 500"},
-    {"compare", "N", "other pictures that the report is of, at most (default 1000)", "--compare 300"},
+    {"compare", "N", "other pictures that the report is of, at most (default 1000, at most 10000)", "--compare 300"},
     {"seed", "N", "of the draw which pictures these are (default 0)", "--seed 1"},
     {"json", NULL, "print one JSON object (docs/formats-json.md)", "--json"},
     {0},
@@ -24,9 +24,11 @@ static const args_option options[] = {
 static const args_command command = {
     "quantize",
     "--model MODEL --images DIR --out FILE [OPTION...]",
-    "Makes an int8 model: about three times as fast as float32 on processors with AVX-512 VNNI, in a quarter of the\n"
-    "space. Ranges come from some of the pictures; on others the two are compared. Look at the comparison before you\n"
-    "use the file: its embeddings are near those of MODEL, not equal, so it takes a store of its own.",
+    "Makes an int8 model: up to three times as fast as float32, in as little as a quarter of the space. Making and\n"
+    "running it takes a processor with AVX-512 VNNI. Ranges come from some of the pictures; on others the two are\n"
+    "compared. Look at the comparison before you use the file: its embeddings are near those of MODEL, not equal, so "
+    "it\n"
+    "takes a store of its own.",
     "recsys quantize --model resnet50.safetensors --images photos/ --out resnet50-int8.safetensors\n"
     "recsys add shop-int8.recsys --model resnet50-int8.safetensors --images photos/",
     {options, opening_model_options, args_general},
@@ -37,11 +39,11 @@ typedef struct job {
   const char *out;
   pictures pictures;
   recsys_image *images;
-  size_t *of; /* the picture of each image */
   recsys_status *statuses;
   size_t n;
   recsys_quantize_options how;
   recsys_quantize_report report;
+  recsys_model_info info;
   progress progress;
 } job;
 
@@ -54,13 +56,14 @@ static int list_pictures(job *j) {
   if (!pictures_list(&j->pictures, folder))
     return FAILED;
   j->images = need(j->pictures.n + 1, sizeof *j->images);
-  j->of = need(j->pictures.n + 1, sizeof *j->of);
   j->statuses = need(j->pictures.n + 1, sizeof *j->statuses);
-  for (size_t i = 0; i < j->pictures.n; i++)
-    if (!j->pictures.list[i].wrong) {
-      j->of[j->n] = i;
-      j->images[j->n++] = (recsys_image){.kind = RECSYS_IMAGE_FILE, .path = j->pictures.list[i].path};
-    }
+  for (size_t i = 0; i < j->pictures.n; i++) {
+    const picture *one = &j->pictures.list[i];
+    if (one->wrong)
+      say("%s: %s", one->path, one->wrong);
+    else
+      j->images[j->n++] = (recsys_image){.kind = RECSYS_IMAGE_FILE, .path = one->path};
+  }
   if (j->n >= 2)
     return DONE;
   say("%s has %zu usable picture%s: an int8 model needs two at least, and some hundred to be good", folder, j->n,
@@ -81,48 +84,33 @@ static int watch(void *user, const char *phase, uint64_t done, uint64_t total) {
   return progress_callback(&j->progress, phase, done, total);
 }
 
-static void print_json(const job *j, const recsys_model_info *info) {
+static void print_json(const job *j) {
   const recsys_quantize_report *r = &j->report;
-  json_print(json_pack("{s:s, s:o, s:s, s:i, s:I, s:I, s:f, s:f, s:I, s:f, s:f, s:s}", "command", "quantize", "out",
-                       json_text(j->out), "architecture", info->architecture, "layers", (int)r->layers, "calibrated",
+  json_print(json_pack("{s:s, s:o, s:s, s:i, s:I, s:I, s:f, s:f, s:I, s:f, s:f}", "command", "quantize", "out",
+                       json_text(j->out), "architecture", j->info.architecture, "layers", (int)r->layers, "calibrated",
                        (json_int_t)r->calibrated, "compared", (json_int_t)r->compared, "cosine", r->cosine,
                        "least_cosine", r->least_cosine, "neighbours", (json_int_t)r->neighbours, "equal_neighbours",
-                       r->equal_neighbours, "equal_classes", r->equal_classes, "fingerprint", info->fingerprint));
+                       r->equal_neighbours, "equal_classes", r->equal_classes));
 }
 
-static void print_table(const job *j, const recsys_model_info *info) {
+static void print_table(const job *j) {
   const recsys_quantize_report *r = &j->report;
   printf("%s: %s with %u layers in int8, their ranges from %llu pictures.\n"
          "On %llu other pictures, beside float32:\n\n"
-         "  cosine of the embeddings   %.4f in the mean, %.4f at least\n",
-         j->out, info->architecture, r->layers, (unsigned long long)r->calibrated, (unsigned long long)r->compared,
+         "  cosine of the embeddings   %.4f in the mean, the least %.4f\n",
+         j->out, j->info.architecture, r->layers, (unsigned long long)r->calibrated, (unsigned long long)r->compared,
          r->cosine, r->least_cosine);
   if (r->neighbours)
     printf("  the %2llu nearest             %.1f %% are the same\n", (unsigned long long)r->neighbours,
            100 * r->equal_neighbours);
   if (r->equal_classes >= 0)
     printf("  best class                 %.1f %% are the same\n", 100 * r->equal_classes);
-  printf("\nfingerprint %s\n", info->fingerprint);
 }
 
 static void tell_failures(const job *j) {
   for (size_t i = 0; i < j->n; i++)
     if (j->statuses[i] != RECSYS_OK)
-      say("%s: %s", j->pictures.list[j->of[i]].path, recsys_status_name(j->statuses[i]));
-}
-
-/* The file as others will open it. */
-static int show(const job *j) {
-  recsys_model *made = NULL;
-  recsys_model_info info = {.struct_size = sizeof info};
-  recsys_error error = {0};
-  if (recsys_model_open(&made, j->out, NULL, &error) || recsys_model_get_info(made, &info, &error)) {
-    recsys_model_close(made);
-    return say_error(&error);
-  }
-  (args_has(j->a, "json") ? print_json : print_table)(j, &info);
-  recsys_model_close(made);
-  return DONE;
+      say("%s cannot be used: %s", j->images[i].path, recsys_status_name(j->statuses[i]));
 }
 
 static int quantize(job *j, recsys_model *model) {
@@ -135,29 +123,29 @@ static int quantize(job *j, recsys_model *model) {
   if (j->progress.title)
     progress_end(&j->progress);
   tell_failures(j);
-  return status && status != RECSYS_EPARTIAL ? say_error(&error) : show(j);
+  if (status && status != RECSYS_EPARTIAL)
+    return say_error(&error);
+  (args_has(j->a, "json") ? print_json : print_table)(j);
+  return DONE;
 }
 
 int cmd_quantize(int argc, char **argv) {
   args a;
   job j = {.a = &a, .how = {.struct_size = sizeof j.how}};
-  recsys_model_info info;
   recsys_model *model = NULL;
   int code = args_parse(&a, &command, argc, argv, 0, 0);
   if (code != ARGS_GO_ON)
     return code;
   bool good = args_whole(&a, "calibrate", 1, INT32_MAX, &j.how.calibrate) &&
-              args_whole(&a, "compare", 1, INT32_MAX, &j.how.compare) &&
-              args_whole(&a, "seed", 0, UINT64_MAX, &j.how.seed);
+              args_whole(&a, "compare", 1, 10000, &j.how.compare) && args_whole(&a, "seed", 0, UINT64_MAX, &j.how.seed);
   code = good ? list_pictures(&j) : MISUSED;
   if (!code)
-    model = opening_model(&a, NULL, &info, &code);
+    model = opening_model(&a, NULL, &j.info, &code);
   if (model)
     code = quantize(&j, model);
   recsys_model_close(model);
   pictures_free(&j.pictures);
   free(j.images);
-  free(j.of);
   free(j.statuses);
   args_free(&a);
   return code;

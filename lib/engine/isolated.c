@@ -358,9 +358,10 @@ recsys_status recsys__far_observe(recsys__far_net *net, const float *input, uint
     status = place(net, &request, input, net->picture, count, error);
   if (status == RECSYS_OK)
     status = ask(s, &request, -1, &reply, error);
-  const float *seen = (const float *)(const void *)((const char *)s->memory + request.second);
-  for (uint64_t i = 0; status == RECSYS_OK && i < count; i++)
-    ranges[i] = seen[i] > ranges[i] ? seen[i] : ranges[i];
+  for (uint64_t i = 0; status == RECSYS_OK && i < count; i++) {
+    float seen = ((const float *)(const void *)((const char *)s->memory + request.second))[i];
+    ranges[i] = seen > ranges[i] ? seen : ranges[i];
+  }
   return leave(s, status);
 }
 

@@ -43,7 +43,7 @@ recsys_status recsys__loaded_start(recsys__loaded *loaded, const float *input, u
 recsys_status recsys__loaded_wait(recsys__loaded *loaded, recsys_error *error);
 
 /* Runs one picture, and raises the ranges (recsys_engine.observe): two for every operation. RECSYS_EUNSUPPORTED where
- * the engine does not run int8. */
+ * the engine does not run int8. Not between a start and its wait. */
 recsys_status recsys__loaded_observe(recsys__loaded *loaded, const float *input, uint64_t output, float *ranges,
                                      recsys_error *error);
 

@@ -32,7 +32,7 @@ static void find_key(recsys__training *t) {
   recsys__sha256 sha;
   recsys__sha256_init(&sha);
   recsys__sha256_update(&sha, t->model->info.fingerprint, strlen(t->model->info.fingerprint));
-  recsys__sha256_update(&sha, t->model->info.precision == RECSYS_PRECISION_BFLOAT16 ? "h" : "f", 1);
+  recsys__sha256_update(&sha, &"afhi"[t->model->info.precision], 1); /* auto (never), float32, bfloat16, int8 */
   hash_options(&sha, &t->options);
   for (size_t c = 0; c < t->labels.count; c++) {
     recsys__sha256_update(&sha, t->names[c].field, strlen(t->names[c].field) + 1);

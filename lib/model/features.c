@@ -202,8 +202,7 @@ static recsys_status embed_missing(recsys__training *t, recsys_error *error) {
 
 static recsys_status open_cache(recsys__training *t, recsys_error *error) {
   char key[160], temporary[4096];
-  snprintf(key, sizeof key, "%s %s", t->seer->info.fingerprint,
-           t->seer->info.precision == RECSYS_PRECISION_BFLOAT16 ? "bfloat16" : "float32");
+  snprintf(key, sizeof key, "%s %s", t->seer->info.fingerprint, recsys__precision_name(t->seer->info.precision));
   if ((size_t)snprintf(temporary, sizeof temporary, "%s.features", t->path) >= sizeof temporary)
     return recsys__fail(error, RECSYS_EINVAL, 0, "the path of the trained model is too long");
   const char *folder = t->options.cache;

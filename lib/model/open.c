@@ -161,12 +161,15 @@ static void drop_engine(recsys_model *model) {
   model->engine = NULL;
 }
 
-/* With an engine left to choose: torch where it reaches a GPU that is here or asked for; else the fastest that is here,
- * or torch for what that one cannot run. */
+/* With an engine left to choose: the one that runs int8 for an int8 model; else torch where it reaches a GPU that is
+ * here or asked for; else the fastest that is here, or torch for what that one cannot run. */
 static recsys_status load(recsys_model *model, const recsys__net *folded, const uint32_t *outputs, uint32_t count,
                           recsys_error *error) {
   const char *name = model->options.engine, *device = model->options.device;
-  bool automatic = name == NULL || strcmp(name, "auto") == 0, cuda = device != NULL && strncmp(device, "cuda", 4) == 0;
+  bool narrow = model->quantization != NULL && (model->options.precision == RECSYS_PRECISION_AUTO ||
+                                                model->options.precision == RECSYS_PRECISION_INT8);
+  bool automatic = !narrow && (name == NULL || strcmp(name, "auto") == 0),
+       cuda = device != NULL && strncmp(device, "cuda", 4) == 0;
   if (automatic && wants_gpu(device)) {
     recsys_status status = open_engine(model, "torch", error);
     if (status == RECSYS_OK)
@@ -175,7 +178,8 @@ static recsys_status load(recsys_model *model, const recsys__net *folded, const 
       return status;
     drop_engine(model); /* a libtorch without CUDA */
   }
-  recsys_status status = open_engine(model, name, error);
+  recsys_status status =
+      open_engine(model, narrow && (name == NULL || strcmp(name, "auto") == 0) ? "onednn" : name, error);
   if (status == RECSYS_OK)
     status = recsys__model_load(model, folded, outputs, count, error);
   bool unfit = status == RECSYS_EUNSUPPORTED || status == RECSYS_ENOENGINE;
@@ -205,7 +209,7 @@ static recsys_status finish(recsys_model *model, recsys__net *net, recsys_error 
   if (status == RECSYS_OK)
     status = find_outputs(model, &folded, outputs, &count, error);
   if (status == RECSYS_OK && model->quantization != NULL)
-    recsys__quantization_mark(model->quantization, &folded);
+    status = recsys__quantization_mark(model->quantization, &folded, error);
   if (status == RECSYS_OK)
     status = load(model, &folded, outputs, count, error);
   recsys__net_free(&folded);

@@ -56,10 +56,15 @@ const recsys__layer_range *recsys__quantization_find(const recsys__quantization 
 
 /* -- JSON: {"layers": {"features.2.weight": [1.5, 2.25], ...}, "report": {...}} */
 
+bool recsys__quantization_fits(double range) {
+  return range >= 1e-20 && range <= 1e20; /* units and their products stay far from float's limits */
+}
+
 static bool read_range(const json_t *value, float *range) {
   double number = json_number_value(value);
-  *range = (float)number;
-  return json_is_number(value) && number > 0 && number <= (double)FLT_MAX && *range > 0;
+  bool good = json_is_number(value) && recsys__quantization_fits(number);
+  *range = good ? (float)number : 0;
+  return good;
 }
 
 static recsys_status read_layers(recsys__quantization *q, json_t *layers, const char *source, recsys_error *error) {
@@ -68,9 +73,10 @@ static recsys_status read_layers(recsys__quantization *q, json_t *layers, const 
   json_object_foreach(layers, name, pair) {
     float input, output;
     if (!read_range(json_array_get(pair, 0), &input) || !read_range(json_array_get(pair, 1), &output))
-      return recsys__fail(error, RECSYS_EFORMAT, 0,
-                          "%.120s: the ranges of layer '%.60s' are no two positive numbers: quantise the model again",
-                          source, name);
+      return recsys__fail(
+          error, RECSYS_EFORMAT, 0,
+          "%.120s: the ranges of layer '%.60s' are no two numbers of 1e-20 to 1e20: quantise the model again", source,
+          name);
     if (!recsys__quantization_add(q, name, input, output))
       return recsys__no_memory(error, "the ranges of an int8 model");
   }
@@ -157,12 +163,13 @@ void recsys__quantization_round(const recsys__quantization *q, recsys__net *net)
     for (uint64_t c = 0; c < channels; c++, values += each) {
       float unit = recsys__quantization_unit(values, each);
       for (uint64_t i = 0; unit > 0 && i < each; i++)
-        values[i] = rintf(values[i] / unit) * unit;
+        values[i] = rintf(values[i] / unit) * unit + 0.0f; /* no -0, which a byte does not hold */
     }
   }
 }
 
-void recsys__quantization_mark(const recsys__quantization *q, recsys__net *folded) {
+recsys_status recsys__quantization_mark(const recsys__quantization *q, recsys__net *folded, recsys_error *error) {
+  size_t found = 0;
   for (uint32_t i = 0; i < folded->network.op_count; i++) {
     recsys_op *op = (recsys_op *)(uintptr_t)&folded->network.ops[i];
     if (op->kind != RECSYS_OP_CONV && op->kind != RECSYS_OP_LINEAR)
@@ -170,5 +177,11 @@ void recsys__quantization_mark(const recsys__quantization *q, recsys__net *folde
     const recsys__layer_range *layer = recsys__quantization_find(q, folded->network.weights[op->weight].name);
     op->input_range = layer != NULL ? layer->input : 0;
     op->output_range = layer != NULL ? layer->output : 0;
+    found += layer != NULL;
   }
+  if (q->count > 0 && found == q->count)
+    return RECSYS_OK;
+  return recsys__fail(error, RECSYS_EFORMAT, 0,
+                      "%zu of the %zu int8 layers of these weights are none of %s: quantise the model again",
+                      q->count - found, q->count, folded->architecture);
 }

@@ -37,7 +37,9 @@ char *recsys__quantization_dump(const recsys__quantization *q); /* freed with fr
 float recsys__quantization_unit(const float *channel, size_t n);
 /* Rounds the layers' weights to multiples of their channels' units. */
 void recsys__quantization_round(const recsys__quantization *q, recsys__net *net);
-/* Gives the ranges to the operations of a folded network. */
-void recsys__quantization_mark(const recsys__quantization *q, recsys__net *folded);
+/* Gives the ranges to the operations of a folded network. RECSYS_EFORMAT: it has no such layer, or there is none. */
+recsys_status recsys__quantization_mark(const recsys__quantization *q, recsys__net *folded, recsys_error *error);
+/* Whether an int8 layer can have this range. */
+bool recsys__quantization_fits(double range);
 
 #endif

@@ -3,6 +3,7 @@
  * written before all of it has worked.
  */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/matrix.h"
@@ -11,7 +12,7 @@
 #include "base/random.h"
 #include "model/model.h"
 
-enum { CALIBRATE = 300, COMPARE = 1000, NEIGHBOURS = 10 };
+enum { CALIBRATE = 300, COMPARE = 1000, MOST_COMPARE = 10000, NEIGHBOURS = 10 };
 
 typedef struct quantizing {
   recsys_model *model;
@@ -21,6 +22,8 @@ typedef struct quantizing {
   recsys_status *statuses;
   uint32_t *order; /* the pictures, as they are drawn */
   size_t next;     /* of the order */
+  uint32_t *rest;  /* those that are compared */
+  size_t rest_count;
   size_t failed;
   recsys_error first_failure;
   recsys_quantize_report report;
@@ -36,7 +39,8 @@ static void note_failure(quantizing *q, size_t picture, recsys_status status, co
 static recsys_status draw_order(quantizing *q, recsys_error *error) {
   recsys__random random;
   q->order = recsys__alloc(q->n, sizeof *q->order);
-  if (q->order == NULL)
+  q->rest = recsys__alloc(q->n, sizeof *q->rest);
+  if (q->order == NULL || q->rest == NULL)
     return recsys__no_memory(error, "the order of pictures");
   for (size_t i = 0; i < q->n; i++)
     q->order[i] = (uint32_t)i;
@@ -60,6 +64,7 @@ typedef struct calibration {
   uint32_t outputs[RECSYS__OUTPUTS], output_count;
   float *input;
   float *ranges; /* two for each operation */
+  bool adds;     /* the embedding needs layers that the classes do not */
 } calibration;
 
 static recsys_status open_calibration(const quantizing *q, calibration *c, recsys_error *error) {
@@ -85,6 +90,7 @@ static recsys_status open_calibration(const quantizing *q, calibration *c, recsy
   recsys_engine_options options = {.struct_size = sizeof options,
                                    .precision = RECSYS_PRECISION_FLOAT32,
                                    .threads = model->threads,
+                                   .flags = model->options.flags & RECSYS_MODEL_DIRECT ? RECSYS_ENGINE_DIRECT : 0,
                                    .device = "cpu",
                                    .outputs = c->outputs,
                                    .output_count = c->output_count};
@@ -104,8 +110,8 @@ static void close_calibration(calibration *c) {
   recsys__free(c->ranges);
 }
 
-/* *usable: the picture was. */
-static recsys_status observe(quantizing *q, calibration *c, size_t picture, bool *usable, recsys_error *error) {
+/* To the calibration's input; false: it cannot be used, and is noted. */
+static bool decode(quantizing *q, const calibration *c, size_t picture) {
   recsys__pixels pixels = {0};
   recsys_error why;
   const recsys_network *network = &c->folded.network;
@@ -113,13 +119,29 @@ static recsys_status observe(quantizing *q, calibration *c, size_t picture, bool
   if (status == RECSYS_OK)
     status = recsys__recipe_apply(q->model->recipe, &pixels, network->height, network->width, c->input, &why);
   recsys__pixels_free(&pixels);
-  *usable = status == RECSYS_OK;
-  if (status != RECSYS_OK) {
+  if (status != RECSYS_OK)
     note_failure(q, picture, status, why.message);
-    return RECSYS_OK;
-  }
-  for (uint32_t o = 0; status == RECSYS_OK && o < c->output_count; o++)
+  return status == RECSYS_OK;
+}
+
+static size_t count_ranges(const calibration *c) {
+  size_t count = 0;
+  for (size_t i = 0; i < 2 * (size_t)c->folded.network.op_count; i++)
+    count += c->ranges[i] > 0;
+  return count;
+}
+
+/* Classes first: mostly the embedding lies on the way to them, and has nothing to add. */
+static recsys_status observe(const quantizing *q, calibration *c, recsys_error *error) {
+  recsys_status status = RECSYS_OK;
+  for (uint32_t o = c->output_count; status == RECSYS_OK && o-- > 0;) {
+    size_t before = count_ranges(c);
     status = recsys__loaded_observe(c->loaded, c->input, o, c->ranges, error);
+    if (o == 0 && c->output_count == 2 && q->report.calibrated == 0)
+      c->adds = count_ranges(c) > before;
+    if (o == 1 && q->report.calibrated > 0 && !c->adds)
+      break;
+  }
   return status;
 }
 
@@ -130,20 +152,32 @@ static recsys_status tell(const quantizing *q, const char *phase, uint64_t done,
                       (unsigned long long)done, (unsigned long long)total);
 }
 
+/* Usable pictures go to both sides in turn until enough have calibrated; all that are left are compared. */
 static recsys_status calibrate(quantizing *q, calibration *c, recsys_error *error) {
-  uint64_t wanted = q->options.calibrate < q->n / 2 ? q->options.calibrate : q->n / 2;
+  uint64_t half = (q->n + 1) / 2, wanted = q->options.calibrate < half ? q->options.calibrate : half;
   recsys_status status = RECSYS_OK;
   while (status == RECSYS_OK && q->next < q->n && q->report.calibrated < wanted) {
-    bool usable;
-    status = observe(q, c, q->order[q->next++], &usable, error);
-    q->report.calibrated += status == RECSYS_OK && usable;
+    uint32_t picture = q->order[q->next++];
+    if (!decode(q, c, picture))
+      continue;
+    if (q->report.calibrated > q->rest_count) {
+      q->rest[q->rest_count++] = picture;
+      continue;
+    }
+    status = observe(q, c, error);
+    q->report.calibrated++;
     if (status == RECSYS_OK)
       status = tell(q, "calibrate", q->report.calibrated, wanted, error);
   }
+  while (q->next < q->n && q->rest_count < q->options.compare)
+    q->rest[q->rest_count++] = q->order[q->next++];
+  if (q->rest_count > q->options.compare)
+    q->rest_count = (size_t)q->options.compare;
   return status;
 }
 
-/* The operations that stay in floats: those that read the pictures, and the last one before the classes. */
+/* The operations that stay in floats: those that read the pictures, and the last one before the classes. (Those that no
+ * picture has activated do, too.) */
 static bool stays(const calibration *c, uint32_t op) {
   const recsys_op *ops = c->folded.network.ops;
   if (ops[op].inputs[0] < 0)
@@ -164,7 +198,8 @@ static recsys_status collect(const calibration *c, recsys__quantization **out, r
     const recsys_op *op = &network->ops[i];
     bool weighty = op->kind == RECSYS_OP_CONV || op->kind == RECSYS_OP_LINEAR;
     float input = c->ranges[2 * i], output = c->ranges[2 * i + 1];
-    if (weighty && input > 0 && output > 0 && !stays(c, i))
+    if (weighty && recsys__quantization_fits((double)input) && recsys__quantization_fits((double)output) &&
+        !stays(c, i))
       good = recsys__quantization_add(found, network->weights[op->weight].name, input, output);
   }
   if (good) {
@@ -199,7 +234,7 @@ static recsys_status find_ranges(quantizing *q, recsys__quantization **out, recs
 typedef struct comparison {
   recsys_model *models[2]; /* float32, int8 */
   recsys_image *images;
-  recsys_status *statuses;
+  recsys_status *statuses, *latest; /* of all runs; of one */
   float *rows[2], *scores[2];
   size_t n, good;
 } comparison;
@@ -211,7 +246,8 @@ static double cosine(const float *a, const float *b, size_t dim) {
     aa += (double)a[k] * a[k];
     bb += (double)b[k] * b[k];
   }
-  return aa > 0 && bb > 0 ? ab / sqrt(aa * bb) : aa == bb;
+  double value = aa > 0 && bb > 0 ? ab / sqrt(aa * bb) : aa == bb;
+  return isfinite(value) ? value : 0;
 }
 
 static void make_unit(float *row, size_t dim) {
@@ -293,10 +329,10 @@ static recsys_status summarise(quantizing *q, comparison *c, recsys_error *error
   return compare_neighbours(q, c, dim, error);
 }
 
-/* One output of both models; `tick`: how many runs of the pictures came before. */
+/* Runs of the same pictures, one after the other, as one. */
 typedef struct run_progress {
   const quantizing *q;
-  uint64_t before, total;
+  uint64_t run, runs, n;
 } run_progress;
 
 static int pass_progress(void *user, const char *phase, uint64_t done, uint64_t total) {
@@ -304,20 +340,30 @@ static int pass_progress(void *user, const char *phase, uint64_t done, uint64_t 
   (void)phase;
   (void)total;
   const recsys_quantize_options *o = &p->q->options;
-  return o->progress != NULL ? o->progress(o->progress_user, "compare", p->before + done, p->total) : 0;
+  return o->progress != NULL ? o->progress(o->progress_user, "compare", (p->run * p->n + done) / p->runs, p->n) : 0;
 }
 
-static recsys_status run_all(quantizing *q, comparison *c, recsys_error *error) {
-  int runs = c->scores[0] != NULL ? 4 : 2;
+/* One run of all pictures; what fails in any of them has failed. */
+static recsys_status run_one(quantizing *q, comparison *c, uint64_t run, uint64_t runs, recsys_error *first,
+                             recsys_error *error) {
+  run_progress progress = {q, run, runs, c->n};
+  recsys_embed_options options = {.struct_size = sizeof options, .progress = pass_progress, .progress_user = &progress};
+  recsys_status status =
+      recsys__model_run(c->models[run % 2], run < 2 ? RECSYS__OUTPUT_EMBEDDING : RECSYS__OUTPUT_CLASSES, c->images,
+                        c->n, &options, run < 2 ? c->rows[run] : c->scores[run - 2], c->latest, error);
+  if (status == RECSYS_EPARTIAL && first->status == RECSYS_OK && error != NULL)
+    *first = *error;
+  for (size_t i = 0; i < c->n; i++)
+    c->statuses[i] = c->statuses[i] != RECSYS_OK ? c->statuses[i] : c->latest[i];
+  return status == RECSYS_EPARTIAL ? RECSYS_OK : status;
+}
+
+static recsys_status run_all(quantizing *q, comparison *c, recsys_error *first, recsys_error *error) {
+  uint64_t runs = c->scores[0] != NULL ? 4 : 2;
+  recsys_error own;
   recsys_status status = RECSYS_OK;
-  for (int r = 0; status == RECSYS_OK && r < runs; r++) {
-    run_progress progress = {q, (uint64_t)r * c->n, (uint64_t)runs * c->n};
-    recsys_embed_options options = {
-        .struct_size = sizeof options, .progress = pass_progress, .progress_user = &progress};
-    status = recsys__model_run(c->models[r % 2], r < 2 ? RECSYS__OUTPUT_EMBEDDING : RECSYS__OUTPUT_CLASSES, c->images,
-                               c->n, &options, r < 2 ? c->rows[r] : c->scores[r - 2], c->statuses, error);
-    status = status == RECSYS_EPARTIAL ? RECSYS_OK : status;
-  }
+  for (uint64_t r = 0; status == RECSYS_OK && r < runs; r++)
+    status = run_one(q, c, r, runs, first, error != NULL ? error : &own);
   return status;
 }
 
@@ -328,7 +374,7 @@ static void pack(quantizing *q, comparison *c, const recsys_error *failure) {
   size_t dim = (size_t)q->model->info.dim, classes = (size_t)q->model->info.classes;
   for (size_t i = 0; i < c->n; i++) {
     if (c->statuses[i] != RECSYS_OK) {
-      note_failure(q, q->order[q->next + i], c->statuses[i], why);
+      note_failure(q, q->rest[i], c->statuses[i], why);
       continue;
     }
     for (int m = 0; m < 2; m++) {
@@ -342,17 +388,18 @@ static void pack(quantizing *q, comparison *c, const recsys_error *failure) {
 
 static recsys_status make_room(const quantizing *q, comparison *c, recsys_error *error) {
   size_t dim = (size_t)q->model->info.dim, classes = (size_t)q->model->info.classes;
-  c->n = q->n - q->next < q->options.compare ? q->n - q->next : (size_t)q->options.compare;
+  c->n = q->rest_count;
   c->images = recsys__alloc(c->n, sizeof *c->images);
   c->statuses = recsys__calloc(c->n, sizeof *c->statuses);
-  bool good = c->images != NULL && c->statuses != NULL;
+  c->latest = recsys__calloc(c->n, sizeof *c->latest);
+  bool good = c->images != NULL && c->statuses != NULL && c->latest != NULL;
   for (int m = 0; m < 2; m++) {
     c->rows[m] = recsys__alloc(c->n * dim, sizeof(float));
     c->scores[m] = classes > 0 ? recsys__alloc(c->n * classes, sizeof(float)) : NULL;
     good = good && c->rows[m] != NULL && (c->scores[m] != NULL || classes == 0);
   }
   for (size_t i = 0; good && i < c->n; i++)
-    c->images[i] = q->images[q->order[q->next + i]];
+    c->images[i] = q->images[q->rest[i]];
   return good ? RECSYS_OK : recsys__no_memory(error, "rows to compare");
 }
 
@@ -361,11 +408,9 @@ static recsys_status compare(quantizing *q, recsys_model *plain, recsys_model *n
   recsys_error failure = {0};
   recsys_status status = make_room(q, &c, error);
   if (status == RECSYS_OK)
-    status = run_all(q, &c, &failure);
+    status = run_all(q, &c, &failure, error);
   if (status == RECSYS_OK)
     pack(q, &c, &failure);
-  else if (failure.status != RECSYS_OK && error != NULL)
-    *error = failure;
   if (status == RECSYS_OK && c.good == 0)
     status = recsys__fail(error, RECSYS_EINVAL, 0, "no usable picture is left to compare with: give at least two%s%s",
                           q->failed > 0 ? "; the first failure: " : "", q->failed > 0 ? q->first_failure.message : "");
@@ -377,6 +422,7 @@ static recsys_status compare(quantizing *q, recsys_model *plain, recsys_model *n
   }
   recsys__free(c.images);
   recsys__free(c.statuses);
+  recsys__free(c.latest);
   return status;
 }
 
@@ -415,6 +461,7 @@ static recsys_status quantize(quantizing *q, const char *path, recsys_error *err
   recsys_model_close(plain);
   recsys_model_close(narrow);
   recsys__free(q->order);
+  recsys__free(q->rest);
   return status;
 }
 
@@ -423,7 +470,9 @@ static recsys_status check(recsys_model *model, const char *path, const recsys_i
   const char *missing = model == NULL ? "model" : path == NULL ? "path" : images == NULL ? "images" : NULL;
   if (missing != NULL)
     return recsys__fail(error, RECSYS_EINVAL, 0, "recsys_model_quantize: %s is NULL", missing);
-  if (n < 2 || n > INT32_MAX)
+  if (n > INT32_MAX)
+    return recsys__fail(error, RECSYS_EINVAL, 0, "recsys_model_quantize: %zu pictures are too many", n);
+  if (n < 2)
     return recsys__fail(error, RECSYS_EINVAL, 0,
                         "recsys_model_quantize: at least 2 pictures are needed, some hundred "
                         "are better");
@@ -434,6 +483,14 @@ static recsys_status check(recsys_model *model, const char *path, const recsys_i
     return recsys__fail(error, RECSYS_EUNSUPPORTED, 0, "an ensemble cannot be quantised: quantise its parts");
   if (model->quantization != NULL)
     return recsys__fail(error, RECSYS_EINVAL, 0, "this is an int8 model already: quantise the one that it was made of");
+  char *resolved = model->source != NULL ? realpath(path, NULL) : NULL;
+  bool same = resolved != NULL && strcmp(resolved, model->source) == 0;
+  free(resolved);
+  if (same)
+    return recsys__fail(error, RECSYS_EINVAL, 0,
+                        "'%.150s' is the file that the model was opened from, whose weights would be lost: write to "
+                        "another one",
+                        path);
   return recsys__model_here(model, error);
 }
 
@@ -454,6 +511,9 @@ recsys_status recsys_model_quantize(recsys_model *model, const char *path, const
     status = recsys__options_copy(&q.options, sizeof q.options, options, "quantize options", error);
   if (status == RECSYS_OK && q.options.flags != 0)
     status = recsys__fail(error, RECSYS_EUNSUPPORTED, 0, "quantize options have unknown flags 0x%x", q.options.flags);
+  if (status == RECSYS_OK && q.options.compare > MOST_COMPARE)
+    status = recsys__fail(error, RECSYS_EINVAL, 0, "recsys_quantize_options.compare is %llu: at most %d are compared",
+                          (unsigned long long)q.options.compare, MOST_COMPARE);
   if (status != RECSYS_OK)
     return status;
   q.options.calibrate = q.options.calibrate != 0 ? q.options.calibrate : CALIBRATE;

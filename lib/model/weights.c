@@ -114,10 +114,19 @@ static recsys_status read_head(recsys_model *model, const recsys__tensors *tenso
 static recsys_status read_quantization(recsys_model *model, const recsys__tensors *tensors, bool *rounded,
                                        recsys_error *error) {
   const char *text = recsys__tensors_metadata(tensors, "recsys.quantization");
+  recsys_status status = RECSYS_OK;
   *rounded = text != NULL;
-  return text == NULL || model->quantization != NULL
-             ? RECSYS_OK
-             : recsys__quantization_parse(&model->quantization, text, model->source, error);
+  if (text != NULL && model->quantization == NULL)
+    status = recsys__quantization_parse(&model->quantization, text, model->source, error);
+  for (size_t i = 0; status == RECSYS_OK && text != NULL && i < model->quantization->count; i++) {
+    const char *name = model->quantization->layers[i].weight;
+    const recsys__tensor *tensor = recsys__tensors_find(tensors, name);
+    if (tensor == NULL || tensor->dtype != RECSYS__I8)
+      status = recsys__fail(error, RECSYS_EFORMAT, 0,
+                            "%.120s has ranges for layer '%.60s', but no tensor of bytes: quantise the model again",
+                            model->source, name);
+  }
+  return status;
 }
 
 static recsys_status read_file(recsys_model *model, recsys__net *net, bool *rounded, recsys_error *error) {
@@ -212,7 +221,10 @@ static void hash_weight(recsys__sha256 *sha, const recsys_weight *weight) {
 }
 
 static void hash_quantization(recsys__sha256 *sha, const recsys__quantization *q) {
+  char count[24];
+  snprintf(count, sizeof count, "%zu", q->count);
   hash_text(sha, "int8");
+  hash_text(sha, count);
   for (size_t i = 0; i < q->count; i++) {
     hash_text(sha, q->layers[i].weight);
     recsys__sha256_update(sha, &q->layers[i].input, sizeof q->layers[i].input);

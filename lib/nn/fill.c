@@ -73,12 +73,13 @@ static bool has_weight(const recsys__net *net, const char *name) {
   return false;
 }
 
-static bool is_unit(const recsys__net *net, const char *name) {
+static bool is_unit(const recsys__net *net, const recsys__tensors *tensors, const char *name) {
   size_t length = strlen(name), tail = strlen(RECSYS__UNIT_SUFFIX);
   for (uint32_t i = 0; length > tail && i < net->network.weight_count; i++) {
     const char *weight = net->network.weights[i].name;
     if (strlen(weight) == length - tail && strncmp(weight, name, length - tail) == 0)
-      return strcmp(name + length - tail, RECSYS__UNIT_SUFFIX) == 0;
+      return strcmp(name + length - tail, RECSYS__UNIT_SUFFIX) == 0 &&
+             recsys__tensors_find(tensors, weight)->dtype == RECSYS__I8;
   }
   return false;
 }
@@ -93,7 +94,7 @@ static recsys_status check_names(const recsys__net *net, const recsys__tensors *
   const recsys__blueprint *blueprint = recsys__blueprint_find(net->architecture);
   for (size_t i = 0; i < tensors->count; i++) {
     const char *name = tensors->list[i].name;
-    if (!known_unused(net, blueprint, name) && !has_weight(net, name) && !is_unit(net, name))
+    if (!known_unused(net, blueprint, name) && !has_weight(net, name) && !is_unit(net, tensors, name))
       return recsys__fail(error, RECSYS_EMISMATCH, 0,
                           "tensor '%.100s' does not belong to %s: is this another architecture?", name,
                           net->architecture);

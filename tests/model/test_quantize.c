@@ -294,6 +294,8 @@ START_TEST(what_is_refused) {
   expect(recsys_model_quantize(model, path, NULL, N, NULL, NULL, NULL, &error), RECSYS_EINVAL, "images is NULL");
   expect(recsys_model_quantize(model, path, images, 1, NULL, NULL, NULL, &error), RECSYS_EINVAL, "2 pictures");
   expect(recsys_model_quantize(model, path, images, N, &options, NULL, NULL, &error), RECSYS_EUNSUPPORTED, "flags");
+  options = (recsys_quantize_options){.struct_size = sizeof options, .compare = 10001};
+  expect(recsys_model_quantize(model, path, images, N, &options, NULL, NULL, &error), RECSYS_EINVAL, "at most 10000");
   recsys_quantize_report report = {.struct_size = 4};
   expect(recsys_model_quantize(model, path, images, N, NULL, &report, NULL, &error), RECSYS_EINVAL, "struct_size");
   recsys_model_options narrow = {.struct_size = sizeof narrow, .engine = "onednn", .precision = RECSYS_PRECISION_INT8};
@@ -354,6 +356,74 @@ START_TEST(cancelled) {
 }
 END_TEST
 
+/* Two usable pictures of four are enough, whichever they are. */
+START_TEST(two_usable_pictures) {
+  make("mini");
+  quantize(NULL);
+  for (int bad = 0; bad < 6; bad++) {
+    static const int pairs[6][2] = {{0, 1}, {0, 2}, {0, 3}, {1, 2}, {1, 3}, {2, 3}};
+    recsys_quantize_report report = {.struct_size = sizeof report};
+    size_t kept = images[0].size;
+    images[pairs[bad][0]].size = images[pairs[bad][1]].size = 5;
+    expect(recsys_model_quantize(model, path, images, 4, NULL, &report, statuses, &error), RECSYS_EPARTIAL, "picture ");
+    ck_assert(report.calibrated == 1 && report.compared == 1 && report.neighbours == 0);
+    for (int i = 0; i < 4; i++)
+      ck_assert_int_eq(statuses[i] == RECSYS_OK, i != pairs[bad][0] && i != pairs[bad][1]);
+    images[pairs[bad][0]].size = images[pairs[bad][1]].size = kept;
+  }
+}
+END_TEST
+
+/* The model's own file, by whatever name, is not overwritten. */
+START_TEST(own_file) {
+  make("mini");
+  ok(recsys_model_save(model, copy, &error));
+  recsys_model_close(model);
+  model = open_as(copy, RECSYS_PRECISION_FLOAT32);
+  long size = size_of(copy);
+  char other[160];
+  snprintf(other, sizeof other, "%s/link", folder);
+  ck_assert_int_eq(symlink(copy, other), 0);
+  expect(recsys_model_quantize(model, copy, images, N, NULL, NULL, NULL, &error), RECSYS_EINVAL, "opened from");
+  expect(recsys_model_quantize(model, other, images, N, NULL, NULL, NULL, &error), RECSYS_EINVAL, "opened from");
+  ck_assert_int_eq(size_of(copy), size);
+}
+END_TEST
+
+/* The file at `path` with other ranges. */
+static void write_ranges(const char *text) {
+  recsys__tensors tensors;
+  ok(recsys__tensors_read(&tensors, path, &error));
+  for (size_t i = 0; i < tensors.metadata_count; i++)
+    if (strcmp(tensors.metadata[i].key, "recsys.quantization") == 0)
+      tensors.metadata[i].value = text;
+  ok(recsys__tensors_write(copy, tensors.list, tensors.count, tensors.metadata, tensors.metadata_count, &error));
+  recsys__tensors_free(&tensors);
+}
+
+START_TEST(wrong_ranges) {
+  static const char *const cases[][2] = {{"{\"layers\": {}}", "0 int8 layers"},
+                                         {"{\"layers\": 5}", "tells of no layers"},
+                                         {"[", "tells of no layers"},
+                                         {"{\"layers\": {\"no.weight\": [1, 1]}}", "'no.weight'"},
+                                         {"{\"layers\": {\"stem.0.weight\": [1, 1]}}", "no tensor of bytes"},
+                                         {"{\"layers\": {\"down2.bias\": [1, 1]}}", "no tensor of bytes"},
+                                         {"{\"layers\": {\"down2.weight\": [1]}}", "'down2.weight'"},
+                                         {"{\"layers\": {\"down2.weight\": [1, 0]}}", "'down2.weight'"},
+                                         {"{\"layers\": {\"down2.weight\": [1e-30, 1]}}", "'down2.weight'"},
+                                         {"{\"layers\": {\"down2.weight\": [1, 1e30]}}", "'down2.weight'"},
+                                         {"{\"layers\": {\"down2.weight\": [\"1\", 1]}}", "'down2.weight'"}};
+  recsys_model *none;
+  recsys_model_options options = {.struct_size = sizeof options, .engine = "onednn"};
+  make("mini");
+  quantize(NULL);
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    write_ranges(cases[i][0]);
+    expect(recsys_model_open(&none, copy, &options, &error), RECSYS_EFORMAT, cases[i][1]);
+  }
+}
+END_TEST
+
 /* A tensor of bytes without its units, or with too few. */
 START_TEST(without_units) {
   recsys__tensors tensors;
@@ -394,6 +464,9 @@ int main(void) {
   tcase_add_test(all, what_is_refused);
   tcase_add_test(all, bad_pictures);
   tcase_add_test(all, cancelled);
+  tcase_add_test(all, two_usable_pictures);
+  tcase_add_test(all, own_file);
+  tcase_add_test(all, wrong_ranges);
   tcase_add_test(all, without_units);
   suite_add_tcase(suite, all);
   SRunner *runner = srunner_create(suite);

@@ -166,7 +166,7 @@ class Model(Handle):
         raw = options(_abi.ModelInfo)
         self._call("recsys_model_get_info", ctypes.byref(raw))
         return ModelInfo(
-            raw.dim, raw.classes, raw.parameters, bool(raw.trained), {n: word for word, n in _PRECISIONS.items()}[raw.precision],
+            raw.dim, raw.classes, raw.parameters, bool(raw.trained), {n: word for word, n in _PRECISIONS.items()}.get(raw.precision, "unknown"),
             raw.architecture.decode(), raw.layer.decode(), raw.recipe.decode(), raw.fingerprint.decode(),
         )  # fmt: skip
 

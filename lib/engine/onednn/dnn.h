@@ -60,10 +60,10 @@ typedef struct dnn_window {
   dnnl_dims_t kernel, stride, dilation, before, after; /* height, width; dilation 1: none */
 } dnn_window;
 
-/* weights: O x I x H x W, or with groups G x O/G x I/G x H x W; `any` layout, or the one that is there already. */
 /* The bias of an operation with scales is to be divided by this, where one unit of its products stands for `product`
  * and one of its results for `result`. */
 double dnn_bias_unit(double product, double result);
+/* weights: O x I x H x W, or with groups G x O/G x I/G x H x W; `any` layout, or the one that is there already. */
 /* src, weights: both float32, both bfloat16, or int8 (src signed or not). */
 recsys_status dnn_conv(dnn_made *made, dnnl_engine_t engine, const dnn_shape *src, const dnn_shape *weights,
                        const dnn_shape *bias, const dnn_shape *dst, const dnn_window *window, dnn_after after,

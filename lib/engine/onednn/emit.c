@@ -31,7 +31,7 @@ static recsys_status make_copy(making *m, const dnn_shape *from, const dnn_shape
   uint32_t index = 0;
   recsys_status status = dnn_reorder(&made, m->net->engine, from, to, unit == 1 ? NULL : &factor, m->error);
   if (status == RECSYS_OK && made.scales != 0) {
-    status = weights_put(m, NONE, &factor, 1, 1, &index, &one);
+    status = weights_put(m, &factor, 1, &index, &one);
     if (status != RECSYS_OK)
       dnn_unmake(&made);
   }

@@ -36,7 +36,8 @@ static recsys_status check_op(const recsys_network *network, uint32_t index, con
                     index, op->kind);
   bool weighty = op->kind == RECSYS_OP_CONV || op->kind == RECSYS_OP_LINEAR;
   bool valid = op->input_count >= 1 && op->input_count <= RECSYS_OP_MAX_INPUTS &&
-               (op->kind != RECSYS_OP_ADD || op->input_count == 2) && (!weighty || op->weight >= 0);
+               (op->kind != RECSYS_OP_ADD || op->input_count == 2) &&
+               (!weighty || (op->weight >= 0 && op->channels > 0));
   for (uint32_t k = 0; valid && k < op->input_count; k++)
     valid = op->inputs[k] >= RECSYS_OP_INPUT && op->inputs[k] < (int32_t)index;
   const int32_t used[4] = {op->weight, op->bias, op->mean, op->variance};
@@ -216,6 +217,9 @@ static recsys_status observe(recsys_engine_net *loaded, const float *input, uint
                              recsys_error *error) {
   net *n = &loaded->net;
   plan *single = &n->plans[2 * output + 1];
+  if (!has_int8())
+    return dnn_fail(error, RECSYS_EUNSUPPORTED,
+                    "this processor has no int8 products (AVX-512 VNNI): make the int8 model on one that has them");
   if (n->type != dnnl_f32 || n->int8)
     return dnn_fail(error, RECSYS_EUNSUPPORTED, "ranges are those of a network in float32");
   float *row = net_alloc(n, single->row, sizeof *row);

@@ -61,29 +61,47 @@ static void find_negative(making *m) {
   }
 }
 
-/* unit = 1: wanted as integers, by a convolution or by a result that passes them on to one. */
-static void find_wanted(making *m) {
+/* Somebody reads it as integers: a convolution, or a result that passes them on to one. */
+static bool wanted(const making *m, uint32_t op) {
   const recsys_op *ops = m->net->ops;
-  for (uint32_t i = m->plan->output + 1; i-- > 0;) {
-    bool wants = (ops[i].kind == RECSYS_OP_CONV && int8_runs(m, i)) || (passes(m, i) && m->unit[i] > 0);
-    for (uint32_t k = 0; m->needed[i] && wants && k < ops[i].input_count; k++)
-      if (ops[i].inputs[k] >= 0)
-        m->unit[ops[i].inputs[k]] = 1;
-  }
+  for (uint32_t i = op + 1; i <= m->plan->output; i++)
+    for (uint32_t k = 0; m->needed[i] && k < ops[i].input_count; k++)
+      if (ops[i].inputs[k] == (int32_t)op &&
+          ((ops[i].kind == RECSYS_OP_CONV && int8_runs(m, i)) || (passes(m, i) && m->unit[i] > 0)))
+        return true;
+  return false;
 }
 
-/* unit = 0 for all that cannot be. */
-static void find_possible(making *m) {
-  for (uint32_t i = 0; i <= m->plan->output; i++) {
-    int32_t from[RECSYS_OP_MAX_INPUTS];
-    uint32_t count = sources(m, i, from);
-    bool possible = m->needed[i] && m->unit[i] > 0;
-    if (m->net->ops[i].kind == RECSYS_OP_CONV)
-      possible = possible && int8_runs(m, i);
-    else
-      for (uint32_t k = 0; k < count; k++)
-        possible = possible && passes(m, i) && from[k] >= 0 && m->unit[from[k]] > 0;
-    m->unit[i] = possible ? 1 : 0;
+static bool read_by_int8_before(const making *m, int32_t op, uint32_t before) {
+  for (uint32_t i = 0; i < before; i++)
+    if (m->needed[i] && m->net->ops[i].inputs[0] == op && m->net->ops[i].kind == RECSYS_OP_CONV && int8_runs(m, i))
+      return true;
+  return false;
+}
+
+/* A convolution that adds to floats of which no range is known does so in floats. */
+static bool possible(const making *m, uint32_t op) {
+  int32_t from[RECSYS_OP_MAX_INPUTS], other = m->sum[op];
+  uint32_t count = sources(m, op, from);
+  if (m->net->ops[op].kind == RECSYS_OP_CONV)
+    return int8_runs(m, op) && (other < 0 || m->unit[other] > 0 || read_by_int8_before(m, other, op));
+  for (uint32_t k = 0; k < count; k++)
+    if (!passes(m, op) || from[k] < 0 || m->unit[from[k]] == 0)
+      return false;
+  return true;
+}
+
+/* unit = 1 for results of integers, 0 for others: all begin as integers, until nothing more has to be taken back. */
+static void find_integers(making *m) {
+  for (uint32_t i = 0; i <= m->plan->output; i++)
+    m->unit[i] = m->needed[i] ? 1 : 0;
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (uint32_t i = 0; i <= m->plan->output; i++)
+      if (m->unit[i] > 0 && !(wanted(m, i) && possible(m, i))) {
+        m->unit[i] = 0;
+        changed = true;
+      }
   }
 }
 
@@ -115,8 +133,7 @@ static void raise_to(double *range, float other) {
 void int8_find(making *m) {
   const recsys_op *ops = m->net->ops;
   find_negative(m);
-  find_wanted(m);
-  find_possible(m);
+  find_integers(m);
   for (uint32_t i = 0; i <= m->plan->output; i++)
     m->unit[i] *= 1e-30; /* a range that any other one is larger than */
   for (uint32_t i = 0; i <= m->plan->output; i++)

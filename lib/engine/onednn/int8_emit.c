@@ -75,14 +75,15 @@ typedef struct layer {
   dnn_after after;
 } layer;
 
-/* The largest weight of a channel is 127 units. */
+/* The largest weight of a channel is 127 units. Of a channel without any only the bias counts. */
 static void find_scales(layer *l) {
+  const double nothing = 1e-30;
   size_t channels = l->op->channels, each = dnn_bytes(&l->is) / sizeof(float) / channels;
   for (size_t c = 0; c < channels; c++) {
     double largest = 0;
     for (size_t i = 0; i < each; i++)
       largest = fmax(largest, fabs((double)l->weights[c * each + i]));
-    l->units[c] = largest > 0 ? largest / 127 : 1;
+    l->units[c] = largest > nothing ? largest / 127 : 1;
     l->scales[c] = (float)(l->src_unit * l->units[c] / l->dst_unit);
   }
   l->after.scales = l->scales;
@@ -100,7 +101,7 @@ static recsys_status add_bias(making *m, const layer *l, step *s) {
   for (int64_t c = 0; status == RECSYS_OK && c < channels; c++)
     scaled[c] = (float)((double)bias[c] / dnn_bias_unit(l->src_unit * l->units[c], l->dst_unit));
   if (status == RECSYS_OK)
-    status = weights_put(m, l->op->bias, scaled, channels, dnn_bias_unit(l->src_unit, l->dst_unit), &index, &shape);
+    status = weights_put(m, scaled, channels, &index, &shape);
   if (status == RECSYS_OK)
     step_add(m, s, DNNL_ARG_BIAS, IN_WEIGHTS, (int32_t)index, &shape);
   return status;
@@ -118,7 +119,7 @@ static recsys_status add_step(making *m, const layer *l, const dnn_made *made) {
   if (status == RECSYS_OK)
     step_add(m, s, DNNL_ARG_WEIGHTS, IN_WEIGHTS, (int32_t)index, &made->weights);
   if (status == RECSYS_OK && made->scales != 0)
-    status = weights_put(m, NONE, l->scales, l->op->channels, 1, &index, &shape);
+    status = weights_put(m, l->scales, l->op->channels, &index, &shape);
   if (status == RECSYS_OK && made->scales != 0)
     step_add(m, s, made->scales, IN_WEIGHTS, (int32_t)index, &shape);
   return status == RECSYS_OK && l->op->bias >= 0 ? add_bias(m, l, s) : status;

@@ -54,8 +54,7 @@ typedef struct plan {
 } plan;
 
 typedef struct weights {
-  int32_t weight; /* of the network; NONE: no one asks for it again */
-  double unit;    /* that they were divided by; int8 */
+  int32_t weight; /* of the network; NONE: of one step alone */
   dnn_shape shape;
   void *data;
 } weights;
@@ -155,7 +154,8 @@ dnn_window emit_window(const recsys_op *op, uint32_t height, uint32_t width);
 dnn_shape emit_filter_shape(const recsys_op *op, uint32_t inputs, dnnl_data_type_t type, dnn_layout layout);
 
 /* memory.c */
-/* Both tables have room for what any operation adds (three steps, two buffers, or one step for each part). */
+/* Both tables have room for what any operation adds (five steps and buffers, or two steps and a buffer for each part).
+ */
 int32_t buffer_new(making *m, const dnn_shape *shape);
 step *step_new(making *m, const dnn_made *made); /* takes the operation over */
 void step_add(making *m, step *s, int argument, where kind, int32_t index, const dnn_shape *shape);
@@ -173,9 +173,8 @@ recsys_status weights_get_winograd(making *m, int32_t weight, const float *data,
 /* The same as int8: channel c (the first dimension) is divided by units[c] and rounded. */
 recsys_status weights_get_int8(making *m, int32_t weight, const float *data, const dnn_shape *is, int64_t channels,
                                const double *units, const dnn_shape *want, uint32_t *index);
-/* A float array of our own, `unit`: what its numbers were divided by. */
-recsys_status weights_put(making *m, int32_t weight, const float *data, int64_t count, double unit, uint32_t *index,
-                          dnn_shape *shape);
+/* A copy of floats for one step alone. */
+recsys_status weights_put(making *m, const float *data, int64_t count, uint32_t *index, dnn_shape *shape);
 /* A layout in which the weight is there already; NULL: none. */
 const dnn_shape *weights_there(const net *n, int32_t weight);
 

@@ -52,24 +52,22 @@ static recsys_status reorder(net *n, const void *data, const dnn_shape *is, cons
   return ok ? RECSYS_OK : dnn_fail(error, RECSYS_ENOMEM, "the onednn engine has no memory to reorder weights");
 }
 
-static bool find(const net *n, int32_t weight, double unit, const dnn_shape *want, uint32_t *index) {
-  for (*index = 0; *index < n->weights_count; ++*index) {
-    const weights *w = &n->weights[*index];
-    if (weight >= 0 && w->weight == weight && w->unit == unit && dnn_same(&w->shape, want))
+static bool find(const net *n, int32_t weight, const dnn_shape *want, uint32_t *index) {
+  for (*index = 0; *index < n->weights_count; ++*index)
+    if (weight >= 0 && n->weights[*index].weight == weight && dnn_same(&n->weights[*index].shape, want))
       return true;
-  }
   return false;
 }
 
 /* Room for one more in that shape. */
-static recsys_status make(making *m, int32_t weight, double unit, const dnn_shape *want, uint32_t *index) {
+static recsys_status make(making *m, int32_t weight, const dnn_shape *want, uint32_t *index) {
   net *n = m->net;
   weights *w = new_weights(n);
   void *to = w != NULL ? net_room(n, dnn_bytes(want), 1) : NULL;
   if (to == NULL)
     return dnn_fail(m->error, RECSYS_ENOMEM, "the onednn engine has no memory for %zu bytes of weights",
                     dnn_bytes(want));
-  *w = (weights){weight, unit, *want, to};
+  *w = (weights){weight, *want, to};
   *index = n->weights_count++;
   return RECSYS_OK;
 }
@@ -77,9 +75,9 @@ static recsys_status make(making *m, int32_t weight, double unit, const dnn_shap
 recsys_status weights_get(making *m, int32_t weight, const float *data, const dnn_shape *is, const dnn_shape *want,
                           uint32_t *index) {
   net *n = m->net;
-  if (find(n, weight, 1, want, index))
+  if (find(n, weight, want, index))
     return RECSYS_OK;
-  recsys_status status = make(m, weight, 1, want, index);
+  recsys_status status = make(m, weight, want, index);
   return status == RECSYS_OK ? reorder(n, data, is, want, n->weights[*index].data, m->error) : status;
 }
 
@@ -88,9 +86,9 @@ recsys_status weights_get_winograd(making *m, int32_t weight, const float *data,
   net *n = m->net;
   const int64_t dims[4] = {WINOGRAD_POINTS, outputs, padded_inputs, 1};
   *shape = dnn_shape_of(dims, 4, dnnl_f32, DNN_PLAIN);
-  if (find(n, weight, 1, shape, index))
+  if (find(n, weight, shape, index))
     return RECSYS_OK;
-  recsys_status status = make(m, weight, 1, shape, index);
+  recsys_status status = make(m, weight, shape, index);
   if (status == RECSYS_OK && inputs != padded_inputs)
     memset(n->weights[*index].data, 0, dnn_bytes(shape));
   if (status == RECSYS_OK)
@@ -108,12 +106,12 @@ static void quantise(const float *data, size_t channels, size_t each, const doub
 recsys_status weights_get_int8(making *m, int32_t weight, const float *data, const dnn_shape *is, int64_t channels,
                                const double *units, const dnn_shape *want, uint32_t *index) {
   net *n = m->net;
-  if (find(n, weight, 1, want, index))
+  if (find(n, weight, want, index))
     return RECSYS_OK;
   const dnn_shape plain = dnn_shape_of(is->dims, is->ndims, dnnl_s8, DNN_PLAIN);
   size_t count = dnn_bytes(&plain);
   int8_t *codes = net_alloc(n, count, 1);
-  recsys_status status = codes != NULL ? make(m, weight, 1, want, index)
+  recsys_status status = codes != NULL ? make(m, weight, want, index)
                                        : dnn_fail(m->error, RECSYS_ENOMEM, "the onednn engine has no memory for int8");
   if (status == RECSYS_OK) {
     quantise(data, (size_t)channels, count / (size_t)channels, units, codes);
@@ -123,12 +121,9 @@ recsys_status weights_get_int8(making *m, int32_t weight, const float *data, con
   return status;
 }
 
-recsys_status weights_put(making *m, int32_t weight, const float *data, int64_t count, double unit, uint32_t *index,
-                          dnn_shape *shape) {
+recsys_status weights_put(making *m, const float *data, int64_t count, uint32_t *index, dnn_shape *shape) {
   *shape = dnn_shape_of(&count, 1, dnnl_f32, DNN_PLAIN);
-  if (find(m->net, weight, unit, shape, index))
-    return RECSYS_OK;
-  recsys_status status = make(m, weight, unit, shape, index);
+  recsys_status status = make(m, NONE, shape, index);
   if (status == RECSYS_OK)
     memcpy(m->net->weights[*index].data, data, (size_t)count * sizeof *data);
   return status;
