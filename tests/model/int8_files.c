@@ -24,6 +24,7 @@ static void write_rows(const char *path, const char *layer, const recsys_image *
   must(recsys_model_open(&model, path, &options, &error));
   must(recsys_model_get_info(model, &info, &error));
   float *rows = calloc(n * info.dim, sizeof *rows);
+  printf("%s\n", info.fingerprint);
   must(recsys_model_embed(model, images, n, NULL, rows, NULL, &error));
   if (info.precision != RECSYS_PRECISION_INT8 || fwrite(rows, sizeof *rows * info.dim, n, out) != n)
     exit(1);

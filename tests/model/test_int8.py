@@ -4,6 +4,7 @@ docs/formats-model.md defines them, and the mini network is worked through in fl
     test_int8.py INT8_FILES_PROGRAM
 """
 
+import hashlib
 import json
 import os
 import struct
@@ -111,6 +112,25 @@ class Mini:
         return max([self.ranges[name + ".weight"][1]] + [self.ranges[r + ".weight"][0] for r in readers[name]])
 
 
+def fingerprint(net, layer):
+    """As docs/formats-model.md has it."""
+
+    def text(value):
+        return b"%d:" % len(value.encode()) + value.encode()
+
+    parts = [text("recsys fingerprint 1"), text(net.about["recsys.architecture"]), text(layer), text(net.about["recsys.recipe"])]
+    parts += [text("int8"), text(str(len(net.ranges)))]
+    for name in sorted(net.ranges):
+        parts += [text(name), struct.pack("<2f", *net.ranges[name])]
+    for name in sorted(n for n in net.tensors if not n.endswith(".unit")):
+        values = net.tensors[name]
+        if values.dtype == np.int8:
+            unit = net.tensors[name + ".unit"].reshape(-1, *[1] * (values.ndim - 1))
+            values = values.astype(np.float32) * unit
+        parts += [text(name), *(text(str(size)) for size in values.shape), values.astype("<f4").tobytes()]
+    return hashlib.sha256(b"".join(parts)).hexdigest()
+
+
 def rms(x):
     return float(np.sqrt(np.mean(np.square(x))))
 
@@ -119,7 +139,7 @@ with tempfile.TemporaryDirectory() as folder:
     pixels = draw(np.random.default_rng(5))
     raw, plain, narrow, rows = (os.path.join(folder, name) for name in ("raw", "plain", "int8", "rows"))
     pixels.tofile(raw)
-    done = subprocess.run([sys.argv[1], raw, str(N), plain, narrow, rows, *LAYERS], check=False)
+    done = subprocess.run([sys.argv[1], raw, str(N), plain, narrow, rows, *LAYERS], stdout=subprocess.PIPE, check=False)
     if done.returncode:
         sys.exit(done.returncode)
     edge = (SIDE - CROP) // 2
@@ -127,6 +147,8 @@ with tempfile.TemporaryDirectory() as folder:
     inputs = (crop.astype(np.float32) / np.float32(255) - np.float32(0.5)) / np.float32(0.25)
     codes = Mini(narrow)
     assert codes.about["recsys.format"] == "4" and "stem.0.weight" not in codes.ranges, codes.about
+    told = done.stdout.decode().split()
+    assert told == [fingerprint(codes, layer) for layer in LAYERS], told
     assert len(codes.ranges) == 12, sorted(codes.ranges)
     floats, expected, found = Mini(plain).run(inputs), codes.run(inputs), np.fromfile(rows, np.float32)
     for k, (layer, most) in enumerate(LAYERS.items()):

@@ -41,7 +41,13 @@ def optional(values: Any, dtype: Any, name: str, n: int) -> Optional[Array]:
 
 def address(values: Optional[Array]) -> Optional[int]:
     """Where the numbers lie; None for None."""
-    return None if values is None else values.ctypes.data
+    if values is None:
+        return None
+    buffer: Any = values
+    try:
+        return ctypes.addressof(ctypes.c_char.from_buffer(buffer))  # a quarter of the time of values.ctypes.data
+    except (TypeError, ValueError):  # read-only, or without a single number
+        return int(values.ctypes.data)
 
 
 def strings(values: Union[str, Sequence[str]], n: int, name: str) -> Any:

@@ -238,8 +238,7 @@ class Handle:
 
 def options(struct: type[ctypes.Structure], **fields: Any) -> Any:
     """An options struct with struct_size and these fields; None leaves the default."""
-    made = struct()
-    made.struct_size = ctypes.sizeof(struct)
+    made = struct(ctypes.sizeof(struct))
     for name, value in fields.items():
         if value is not None:
             setattr(made, name, value)
