@@ -241,7 +241,8 @@ typedef struct recsys_model_info {
   uint64_t parameters; /**< weights and biases */
   uint32_t trained;    /**< 0: random weights of recsys_model_create */
   uint32_t reserved;
-  char fingerprint[72]; /**< 64 hexadecimal digits: SHA-256 over weights, architecture, layer and recipe */
+  char fingerprint[72]; /**< 64 hexadecimal digits: SHA-256 over weights, architecture, layer, recipe (int8: and ranges)
+                         */
   char architecture[32];
   char layer[64];
   char recipe[32];
@@ -249,8 +250,8 @@ typedef struct recsys_model_info {
 
 RECSYS_API recsys_status recsys_model_get_info(recsys_model *model, recsys_model_info *info, recsys_error *error);
 
-/** Everything about the model as one JSON object (documented in docs/formats.md): architecture, layers by name with
- * their sizes, recipe, engine, precision and why, threads. */
+/** Everything about the model as one JSON object (documented in docs/formats-model.md): architecture, layers by name
+ * with their sizes, recipe, engine, precision and why, threads. */
 RECSYS_API recsys_status recsys_model_describe(recsys_model *model, char *buffer, size_t size, size_t *length,
                                                recsys_error *error);
 
@@ -408,7 +409,8 @@ RECSYS_API recsys_status recsys_model_distill(recsys_model *model, recsys_model 
 typedef struct recsys_quantize_options {
   uint32_t struct_size;
   uint32_t flags;     /**< zero */
-  uint64_t calibrate; /**< pictures that give the ranges, at most; 0: 300. Never more than half of the usable ones */
+  uint64_t calibrate; /**< pictures that give the ranges, at most; 0: 300. Never more than half of the usable ones,
+                         rounded up */
   uint64_t compare;   /**< other pictures that the report is of, at most 10000; 0: 1000 */
   uint64_t seed;      /**< of the draw which pictures these are; what is not drawn is not looked at */
   recsys_progress_fn progress; /**< phases "calibrate" and "compare", in pictures */
@@ -422,7 +424,7 @@ typedef struct recsys_quantize_report {
   uint32_t layers;         /**< that run in int8 */
   uint64_t calibrated;     /**< pictures that gave the ranges */
   uint64_t compared;       /**< other pictures, of which what follows is */
-  uint64_t neighbours;     /**< 10, or fewer where there are not so many others */
+  uint64_t neighbours;     /**< 10, or fewer where there are not so many others; 0: equal_neighbours means nothing */
   double cosine;           /**< between the two embeddings of a picture: the mean */
   double least_cosine;     /**< and the least */
   double equal_neighbours; /**< share of each picture's nearest ones (cosine, among these pictures) that are the same */
@@ -432,16 +434,17 @@ typedef struct recsys_quantize_report {
 /** Makes an int8 model of a network and writes it to `path` as a model file of its own, with its own fingerprint;
  * `model` itself is not changed. Weights are one byte each with one unit per output channel, activations one byte with
  * one unit for a whole activation, from the ranges that they take on some of the n pictures (Jacob et al., CVPR 2018).
- * The first convolution, the classifier, and layers that no picture activates stay in floats. On others of the pictures
- * both are compared; the report (or NULL) is also in the file. What is lost by int8 depends on the network and the
- * pictures: look at the report. The model's own file must still be what it was (else RECSYS_EMISMATCH) and cannot be
- * `path`.
+ * The first convolution, the last layer before the classes, and layers that no picture activates stay in floats. On
+ * others of the pictures both are compared; the report (or NULL) is also in the file. What is lost by int8 depends on
+ * the network and the pictures: look at the report. The model's own file must still be what it was (else
+ * RECSYS_EMISMATCH) and cannot be `path`.
  *
  * The file is opened with recsys_model_open: with precision AUTO or INT8 it runs in int8, and nowhere else: making and
  * running it needs the engine "onednn" and a processor with AVX-512 VNNI (else RECSYS_EUNSUPPORTED or
- * RECSYS_ENOENGINE). With FLOAT32 or BFLOAT16 its rounded weights run, everywhere and under the same fingerprint; such
- * rows are near its own, but do not mix them in a store. Training on it starts from the rounded weights and writes a
- * model of floats, whose metrics are of features in int8, unless it was opened with FLOAT32.
+ * RECSYS_ENOENGINE). With FLOAT32 or BFLOAT16 its rounded weights run, everywhere, as a model with a fingerprint of its
+ * own. Training on it starts from the rounded weights and writes a model of floats, whose metrics are of features in
+ * int8, unless it was opened with FLOAT32. A trained model keeps the metrics and thresholds that it had:
+ * recsys_model_evaluate measures them.
  *
  * A picture that cannot be used is left out, its status (statuses[n] or NULL) says why, and the call returns
  * RECSYS_EPARTIAL with the file written. RECSYS_EINVAL: fewer than two usable pictures, or an int8 model already;

@@ -107,7 +107,9 @@ static void print_table(const job *j) {
     printf("  best class                 %.1f %% are the same\n", 100 * r->equal_classes);
 }
 
-static void tell_failures(const job *j) {
+static void tell_failures(const job *j, const recsys_error *first) {
+  if (first->status == RECSYS_EPARTIAL)
+    say("%s", first->message);
   for (size_t i = 0; i < j->n; i++)
     if (j->statuses[i] != RECSYS_OK)
       say("%s cannot be used: %s", j->images[i].path, recsys_status_name(j->statuses[i]));
@@ -122,7 +124,7 @@ static int quantize(job *j, recsys_model *model) {
       recsys_model_quantize(model, j->out, j->images, j->n, &j->how, &j->report, j->statuses, &error);
   if (j->progress.title)
     progress_end(&j->progress);
-  tell_failures(j);
+  tell_failures(j, &error);
   if (status && status != RECSYS_EPARTIAL)
     return say_error(&error);
   (args_has(j->a, "json") ? print_json : print_table)(j);

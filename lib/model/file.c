@@ -187,9 +187,7 @@ recsys_status recsys__model_read_again(const recsys_model *model, recsys__net *n
   if (status == RECSYS_OK)
     status = recsys__model_fingerprint(model, net, hex, error);
   if (status == RECSYS_OK && strcmp(hex, model->info.fingerprint) != 0)
-    status = recsys__fail(error, RECSYS_EMISMATCH, 0,
-                          "%.150s holds other weights than when the model was opened from it: open it again",
-                          model->source != NULL ? model->source : model->info.architecture);
+    status = recsys__model_changed(model, error);
   return status;
 }
 

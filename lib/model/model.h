@@ -47,8 +47,9 @@ struct recsys_model {
   size_t class_name_count;
   recsys__model_head *head;           /* NULL: as published, not trained here */
   recsys__quantization *quantization; /* NULL: not for int8 */
-  bool no_top;                        /* the file ends before the architecture's dense layers */
-  bool half;                          /* written as 16-bit floats */
+  const char *unrounded; /* while an int8 model is made: the fingerprint that its weights must have before */
+  bool no_top;           /* the file ends before the architecture's dense layers */
+  bool half;             /* written as 16-bit floats */
   const recsys__recipe *recipe;
   recsys__image_limits limits;
   recsys__engine *engine;
@@ -63,9 +64,11 @@ struct recsys_model {
 /* Reads the file and fills `model`'s architecture, layer, recipe, class names and trained flag, which the options may
  * override; or makes random weights of model->info.architecture where model->source is NULL. */
 recsys_status recsys__model_read(recsys_model *model, recsys__net *net, recsys_error *error);
+/* RECSYS_EMISMATCH: its file is no longer what it was. */
+recsys_status recsys__model_changed(const recsys_model *model, recsys_error *error);
 /* Builds the operations that info and head tell of. */
 recsys_status recsys__model_build(const recsys_model *model, recsys__net *net, recsys_error *error);
-/* SHA-256 over architecture, layer, recipe and all weights by rising name. */
+/* SHA-256 over architecture, layer, recipe, what int8 adds, and all weights by rising name. */
 recsys_status recsys__model_fingerprint(const recsys_model *model, const recsys__net *net, char hex[65],
                                         recsys_error *error);
 
@@ -92,7 +95,8 @@ recsys_status recsys__model_make(recsys_model **out, const recsys_model_options 
 recsys_status recsys__model_here(recsys_model *model, recsys_error *error);
 
 /* The same model once more, from where it came the first time, on the engine "onednn" in another precision; with a
- * quantization, which it takes over (also when it fails), its weights are rounded. NULL: as it is. */
+ * quantization, which it takes over (also when it fails), its weights are rounded. NULL: as it is. RECSYS_EMISMATCH
+ * where the file has changed since. */
 recsys_status recsys__model_again(const recsys_model *model, uint32_t precision, recsys__quantization *quantization,
                                   recsys_model **again, recsys_error *error);
 
@@ -120,6 +124,8 @@ recsys_status recsys__model_write(const recsys_model *model, const recsys__net *
 
 /* -- precision.c */
 
+/* Whether it runs in int8: an int8 model, unless its options ask for floats. */
+bool recsys__model_narrow(const recsys_model *model);
 /* RECSYS_PRECISION_... in words. */
 const char *recsys__precision_name(uint32_t precision);
 /* Loads the folded network in the precision that the options ask for; "auto" takes int8 for a quantised model, and else

@@ -166,8 +166,7 @@ static void drop_engine(recsys_model *model) {
 static recsys_status load(recsys_model *model, const recsys__net *folded, const uint32_t *outputs, uint32_t count,
                           recsys_error *error) {
   const char *name = model->options.engine, *device = model->options.device;
-  bool narrow = model->quantization != NULL && (model->options.precision == RECSYS_PRECISION_AUTO ||
-                                                model->options.precision == RECSYS_PRECISION_INT8);
+  bool narrow = recsys__model_narrow(model);
   bool automatic = !narrow && (name == NULL || strcmp(name, "auto") == 0),
        cuda = device != NULL && strncmp(device, "cuda", 4) == 0;
   if (automatic && wants_gpu(device)) {
@@ -276,8 +275,10 @@ recsys_status recsys__model_again(const recsys_model *model, uint32_t precision,
     return status;
   }
   m->quantization = quantization;
+  m->unrounded = model->info.fingerprint;
   m->source = model->source != NULL ? recsys__strdup(model->source) : NULL;
   status = (m->source == NULL) == (model->source == NULL) ? open_weights(m, error) : recsys__no_memory(error, "a path");
+  m->unrounded = NULL;
   if (status == RECSYS_OK)
     *again = m;
   else

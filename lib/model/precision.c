@@ -147,6 +147,11 @@ static void try_bfloat16(trial *t) {
   recsys__loaded_close(worse);
 }
 
+bool recsys__model_narrow(const recsys_model *model) {
+  uint32_t asked = model->options.precision;
+  return model->quantization != NULL && (asked == RECSYS_PRECISION_AUTO || asked == RECSYS_PRECISION_INT8);
+}
+
 const char *recsys__precision_name(uint32_t precision) {
   static const char *const names[] = {"auto", "float32", "bfloat16", "int8"};
   return precision < sizeof names / sizeof names[0] ? names[precision] : "unknown";

@@ -12,7 +12,7 @@
 #include "base/random.h"
 #include "model/model.h"
 
-enum { CALIBRATE = 300, COMPARE = 1000, MOST_COMPARE = 10000, NEIGHBOURS = 10 };
+enum { CALIBRATE = 300, COMPARE = 1000, MOST_COMPARE = 10000, NEIGHBOURS = 10, MOST_REPORT = 65536 };
 
 typedef struct quantizing {
   recsys_model *model;
@@ -152,27 +152,27 @@ static recsys_status tell(const quantizing *q, const char *phase, uint64_t done,
                       (unsigned long long)done, (unsigned long long)total);
 }
 
-/* Usable pictures go to both sides in turn until enough have calibrated; all that are left are compared. */
+/* Usable pictures go to both sides in turn until enough have calibrated; then to the comparison alone. */
 static recsys_status calibrate(quantizing *q, calibration *c, recsys_error *error) {
   uint64_t half = (q->n + 1) / 2, wanted = q->options.calibrate < half ? q->options.calibrate : half;
   recsys_status status = RECSYS_OK;
-  while (status == RECSYS_OK && q->next < q->n && q->report.calibrated < wanted) {
-    uint32_t picture = q->order[q->next++];
+  while (status == RECSYS_OK && q->next < q->n) {
+    bool ranges = q->report.calibrated < wanted, others = q->rest_count < q->options.compare;
+    uint32_t picture = q->order[q->next];
+    if (!ranges && !others)
+      break;
+    q->next++;
     if (!decode(q, c, picture))
       continue;
-    if (q->report.calibrated > q->rest_count) {
+    if (!ranges || (others && q->report.calibrated > q->rest_count)) {
       q->rest[q->rest_count++] = picture;
-      continue;
+    } else {
+      status = observe(q, c, error);
+      q->report.calibrated++;
     }
-    status = observe(q, c, error);
-    q->report.calibrated++;
     if (status == RECSYS_OK)
       status = tell(q, "calibrate", q->report.calibrated, wanted, error);
   }
-  while (q->next < q->n && q->rest_count < q->options.compare)
-    q->rest[q->rest_count++] = q->order[q->next++];
-  if (q->rest_count > q->options.compare)
-    q->rest_count = (size_t)q->options.compare;
   return status;
 }
 
@@ -476,7 +476,8 @@ static recsys_status check(recsys_model *model, const char *path, const recsys_i
     return recsys__fail(error, RECSYS_EINVAL, 0,
                         "recsys_model_quantize: at least 2 pictures are needed, some hundred "
                         "are better");
-  if (report != NULL && report->struct_size < sizeof report->struct_size + sizeof report->layers)
+  if (report != NULL &&
+      (report->struct_size < sizeof report->struct_size + sizeof report->layers || report->struct_size > MOST_REPORT))
     return recsys__fail(error, RECSYS_EINVAL, 0,
                         "recsys_quantize_report.struct_size is %u: set it to sizeof the struct", report->struct_size);
   if (model->ensemble != NULL)

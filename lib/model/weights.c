@@ -186,18 +186,15 @@ static recsys_status make_random(recsys_model *model, recsys__net *net, recsys_e
   return status == RECSYS_OK ? recsys__net_randomise(net, model->options.seed, error) : status;
 }
 
-recsys_status recsys__model_read(recsys_model *model, recsys__net *net, recsys_error *error) {
-  bool rounded = false;
-  recsys_status status =
-      model->source != NULL ? read_file(model, net, &rounded, error) : make_random(model, net, error);
-  if (status == RECSYS_OK && model->quantization != NULL && !rounded)
-    recsys__quantization_round(model->quantization, net);
-  return status;
-}
-
 static int compare_names(const void *a, const void *b) {
   const recsys_weight *const *left = a, *const *right = b;
   return strcmp((*left)->name, (*right)->name);
+}
+
+recsys_status recsys__model_changed(const recsys_model *model, recsys_error *error) {
+  return recsys__fail(error, RECSYS_EMISMATCH, 0,
+                      "%.150s holds other weights than when the model was opened from it: open it again",
+                      model->source != NULL ? model->source : model->info.architecture);
 }
 
 /* Text with its length before it, so that no two sequences of texts look alike. */
@@ -220,10 +217,11 @@ static void hash_weight(recsys__sha256 *sha, const recsys_weight *weight) {
   recsys__sha256_update(sha, weight->data, n * sizeof *weight->data);
 }
 
-static void hash_quantization(recsys__sha256 *sha, const recsys__quantization *q) {
+/* Rounded weights that run as floats give other rows than int8 does. */
+static void hash_quantization(recsys__sha256 *sha, const recsys__quantization *q, bool narrow) {
   char count[24];
   snprintf(count, sizeof count, "%zu", q->count);
-  hash_text(sha, "int8");
+  hash_text(sha, narrow ? "int8" : "rounded");
   hash_text(sha, count);
   for (size_t i = 0; i < q->count; i++) {
     hash_text(sha, q->layers[i].weight);
@@ -248,10 +246,30 @@ recsys_status recsys__model_fingerprint(const recsys_model *model, const recsys_
   hash_text(&sha, model->info.layer);
   hash_text(&sha, model->info.recipe);
   if (model->quantization != NULL)
-    hash_quantization(&sha, model->quantization);
+    hash_quantization(&sha, model->quantization, recsys__model_narrow(model));
   for (uint32_t i = 0; i < count; i++)
     hash_weight(&sha, sorted[i]);
   recsys__sha256_hex(&sha, hex);
   recsys__free(sorted);
   return RECSYS_OK;
+}
+
+static recsys_status check_unrounded(recsys_model *model, const recsys__net *net, recsys_error *error) {
+  recsys__quantization *kept = model->quantization;
+  char hex[65] = "";
+  model->quantization = NULL;
+  recsys_status status = recsys__model_fingerprint(model, net, hex, error);
+  model->quantization = kept;
+  return status == RECSYS_OK && strcmp(hex, model->unrounded) != 0 ? recsys__model_changed(model, error) : status;
+}
+
+recsys_status recsys__model_read(recsys_model *model, recsys__net *net, recsys_error *error) {
+  bool rounded = false;
+  recsys_status status =
+      model->source != NULL ? read_file(model, net, &rounded, error) : make_random(model, net, error);
+  if (status == RECSYS_OK && model->unrounded != NULL)
+    status = check_unrounded(model, net, error);
+  if (status == RECSYS_OK && model->quantization != NULL && !rounded)
+    recsys__quantization_round(model->quantization, net);
+  return status;
 }
