@@ -8,13 +8,13 @@ enum { RECSYS__MAX_HEADER = 100000000, RECSYS__MAX_TENSORS = 100000, RECSYS__MAX
 
 /* Everything that a recsys__tensors owns. */
 typedef struct recsys__tensors_storage {
-  char *strings;  /* names, metadata */
-  void *data;     /* the tensors' bytes, where they were read from a file */
-  char *path;     /* of the file, while it is open; NULL: it is not */
+  char *strings; /* names, metadata */
+  void *data;    /* the tensors' bytes, where they were read from a file */
+  char *path;    /* of the file, while it is open; NULL: it is not */
   int fd;
   uint64_t first;    /* byte of it: where tensors begin */
   uint64_t *offsets; /* of each tensor from there */
-  void **aligned; /* copies of tensors that the file has at a place which is not aligned for their dtype */
+  void **aligned;    /* copies of tensors that the file has at a place which is not aligned for their dtype */
   size_t aligned_count, aligned_capacity;
 } recsys__tensors_storage;
 

@@ -149,7 +149,7 @@ recsys_status emit_input_of(making *m, const recsys_op *op, uint32_t k, int32_t 
 /* to = from * unit */
 recsys_status emit_copy(making *m, int32_t from, const dnn_shape *from_shape, int32_t to, const dnn_shape *to_shape,
                         double unit);
-void emit_give(making *m, uint32_t op, int32_t at, const dnn_shape *shape);
+void emit_give(making *m, uint32_t index, int32_t at, const dnn_shape *shape);
 dnn_window emit_window(const recsys_op *op, uint32_t height, uint32_t width);
 dnn_shape emit_filter_shape(const recsys_op *op, uint32_t inputs, dnnl_data_type_t type, dnn_layout layout);
 
