@@ -434,10 +434,10 @@ typedef struct recsys_quantize_report {
 /** Makes an int8 model of a network and writes it to `path` as a model file of its own, with its own fingerprint;
  * `model` itself is not changed. Weights are one byte each with one unit per output channel, activations one byte with
  * one unit for a whole activation, from the ranges that they take on some of the n pictures (Jacob et al., CVPR 2018).
- * The first convolution, the last layer before the classes, and layers that no picture activates stay in floats. On
- * others of the pictures both are compared; the report (or NULL) is also in the file. What is lost by int8 depends on
- * the network and the pictures: look at the report. The model's own file must still be what it was (else
- * RECSYS_EMISMATCH) and cannot be `path`.
+ * The first convolution, the last layer before the classes, a trained head, and layers that no picture activates stay
+ * in floats. On others of the pictures both are compared; the report (or NULL) is also in the file. What is lost by
+ * int8 depends on the network and the pictures: look at the report. The model's own file must still be what it was
+ * (else RECSYS_EMISMATCH) and cannot be `path`.
  *
  * The file is opened with recsys_model_open: with precision AUTO or INT8 it runs in int8, and nowhere else: making and
  * running it needs the engine "onednn" and a processor with AVX-512 VNNI (else RECSYS_EUNSUPPORTED or

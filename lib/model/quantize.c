@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/matrix.h"
 #include "base/memory.h"
 #include "base/options.h"
@@ -176,11 +177,13 @@ static recsys_status calibrate(quantizing *q, calibration *c, recsys_error *erro
   return status;
 }
 
-/* The operations that stay in floats: those that read the pictures, and the last one before the classes. (Those that no
+/* The operations that stay in floats: those that read the pictures, the last one before the classes, and a trained
+ * head, which standardises its features: differences that are small beside a unit of their bytes. (Those that no
  * picture has activated do, too.) */
-static bool stays(const calibration *c, uint32_t op) {
+static bool stays(const quantizing *q, const calibration *c, uint32_t op) {
   const recsys_op *ops = c->folded.network.ops;
-  if (ops[op].inputs[0] < 0)
+  if (ops[op].inputs[0] < 0 ||
+      (q->model->head != NULL && strncmp(c->folded.network.weights[ops[op].weight].name, "head.", 5) == 0))
     return true;
   if (c->output_count < 2)
     return false;
@@ -190,7 +193,8 @@ static bool stays(const calibration *c, uint32_t op) {
   return last == (int32_t)op;
 }
 
-static recsys_status collect(const calibration *c, recsys__quantization **out, recsys_error *error) {
+static recsys_status collect(const quantizing *q, const calibration *c, recsys__quantization **out,
+                             recsys_error *error) {
   const recsys_network *network = &c->folded.network;
   recsys__quantization *found = recsys__quantization_make(network->op_count);
   bool good = found != NULL;
@@ -199,7 +203,7 @@ static recsys_status collect(const calibration *c, recsys__quantization **out, r
     bool weighty = op->kind == RECSYS_OP_CONV || op->kind == RECSYS_OP_LINEAR;
     float input = c->ranges[2 * i], output = c->ranges[2 * i + 1];
     if (weighty && recsys__quantization_fits((double)input) && recsys__quantization_fits((double)output) &&
-        !stays(c, i))
+        !stays(q, c, i))
       good = recsys__quantization_add(found, network->weights[op->weight].name, input, output);
   }
   if (good) {
@@ -221,7 +225,7 @@ static recsys_status find_ranges(quantizing *q, recsys__quantization **out, recs
         recsys__fail(error, RECSYS_EINVAL, 0, "no usable picture to calibrate with among %zu; the first failure: %s",
                      q->n, q->failed > 0 ? q->first_failure.message : "there are fewer than two pictures");
   if (status == RECSYS_OK)
-    status = collect(&c, out, error);
+    status = collect(q, &c, out, error);
   if (status == RECSYS_OK && (*out)->count == 0)
     status = recsys__fail(error, RECSYS_EUNSUPPORTED, 0, "this %s has no layers for int8", q->model->info.architecture);
   close_calibration(&c);
@@ -438,12 +442,22 @@ static recsys_status write_file(const quantizing *q, recsys_model *narrow, const
   return status;
 }
 
+/* Said before the work is done, not after it. */
+static recsys_status check_target(const char *path, recsys_error *error) {
+  recsys__writer writer = {0};
+  recsys_status status = recsys__writer_open(&writer, path, error);
+  recsys__writer_close(&writer);
+  return status;
+}
+
 static recsys_status quantize(quantizing *q, const char *path, recsys_error *error) {
   recsys__quantization *ranges = NULL;
   recsys_model *plain = NULL, *narrow = NULL;
   bool fits = q->model->info.precision == RECSYS_PRECISION_FLOAT32 &&
               strcmp(recsys__engine_name(q->model->engine), "onednn") == 0;
-  recsys_status status = draw_order(q, error);
+  recsys_status status = check_target(path, error);
+  if (status == RECSYS_OK)
+    status = draw_order(q, error);
   if (status == RECSYS_OK)
     status = find_ranges(q, &ranges, error);
   q->report.layers = ranges != NULL ? (uint32_t)ranges->count : 0;

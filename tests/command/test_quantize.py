@@ -32,6 +32,21 @@ class Quantize(Case):
         out, _ = self.run_it(*self.words())
         self.assertIn("cosine of the embeddings", out)
 
+    def test_trained_model(self):
+        if "avx512_vnni" not in self.read("/proc/cpuinfo"):
+            self.skipTest("this processor has no int8")
+        trained = self.path("trained.safetensors")
+        taught = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../examples/data/mini.safetensors")
+        self.run_it("train", "--model", taught, "--images", self.images, "--labels", os.path.join(self.images, "../items.csv"),
+                    "--key-column", "item", "--fields", "kind", "--out", trained, "--epochs", "5", "--optimiser", "adamw")
+        told = self.json("quantize", "--model", trained, "--images", self.images, "--out", self.model)
+        self.assertEqual(told["layers"], 12)  # all but the first one, and the head
+        self.assertGreater(told["least_cosine"], .98)  # of the head's hidden units
+        self.assertGreater(told["equal_classes"], .8)
+        report = self.json("evaluate-model", "--model", self.model, "--images", self.images, "--labels",
+                           os.path.join(self.images, "../items.csv"), "--key-column", "item")
+        self.assertGreater(report["micro"]["accuracy"], .5)
+
     def test_what_is_wrong(self):
         empty = self.path("empty")
         os.mkdir(empty)
