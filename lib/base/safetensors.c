@@ -186,16 +186,17 @@ recsys_status recsys__tensors_open(recsys__tensors *tensors, const char *path, r
     return status;
   }
   recsys__tensors_storage *storage = tensors->storage;
-  storage->path = recsys__strdup(path);
+  storage->open = true;
   storage->fd = fd;
-  if (storage->path == NULL) {
-    close(fd);
-    status = recsys__no_memory(error, "the path of a model file");
-  } else if (size > MAX_FILE || size > SIZE_MAX) {
+  if (size > MAX_FILE || size > SIZE_MAX) {
     status = recsys__fail(error, RECSYS_ELIMIT, 0, "cannot read '%s': it has %llu bytes, the limit is %llu", path,
                           (unsigned long long)size, (unsigned long long)MAX_FILE);
   } else {
     status = read_header(tensors, fd, size, path, error);
+  }
+  if (status == RECSYS_OK) {
+    storage->path = recsys__strdup(path);
+    status = storage->path != NULL ? RECSYS_OK : recsys__no_memory(error, "the path of a model file");
   }
   if (status != RECSYS_OK) {
     recsys__tensors_free(tensors);
@@ -215,9 +216,10 @@ recsys_status recsys__tensors_load(const recsys__tensors *tensors, const recsys_
 }
 
 static void close_file(recsys__tensors_storage *storage) {
-  if (storage->path != NULL) {
+  if (storage->open) {
     close(storage->fd);
   }
+  storage->open = false;
   recsys__free(storage->path);
   storage->path = NULL;
 }

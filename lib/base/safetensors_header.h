@@ -10,8 +10,9 @@ enum { RECSYS__MAX_HEADER = 100000000, RECSYS__MAX_TENSORS = 100000, RECSYS__MAX
 typedef struct recsys__tensors_storage {
   char *strings; /* names, metadata */
   void *data;    /* the tensors' bytes, where they were read from a file */
-  char *path;    /* of the file, while it is open; NULL: it is not */
+  bool open;     /* the file that tensors are read from */
   int fd;
+  char *path;
   uint64_t first;    /* byte of it: where tensors begin */
   uint64_t *offsets; /* of each tensor from there */
   void **aligned;    /* copies of tensors that the file has at a place which is not aligned for their dtype */

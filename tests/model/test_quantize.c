@@ -154,6 +154,52 @@ START_TEST(near_to_floats) {
 }
 END_TEST
 
+/* The rows of layer `name` of `file`, for the first FEW pictures. */
+enum { FEW = 3 };
+static float *rows_of(const char *file, const char *name, uint32_t precision, uint64_t *dim) {
+  recsys_model *opened;
+  recsys_model_options options = {
+      .struct_size = sizeof options, .engine = "onednn", .precision = precision, .layer = name, .threads = 2};
+  ok(recsys_model_open(&opened, file, &options, &error));
+  *dim = info_of(opened).dim;
+  float *rows = calloc(FEW * *dim, sizeof *rows);
+  ok(recsys_model_embed(opened, images, FEW, NULL, rows, NULL, &error));
+  recsys_model_close(opened);
+  return rows;
+}
+
+/* A layer can be the end of the network, or something in the middle that others read, too. */
+static const char *const layered[] = {"mini", "squeezenet1_1", "resnet18"};
+
+START_TEST(every_layer) {
+  size_t length, i;
+  json_t *layer;
+  make(layered[_i]);
+  quantize(NULL);
+  ok(recsys_model_save(model, copy, &error));
+  ok(recsys_model_describe(model, NULL, 0, &length, &error));
+  char *text = malloc(length + 1);
+  ok(recsys_model_describe(model, text, length + 1, NULL, &error));
+  json_t *about = json_loads(text, 0, NULL), *layers = json_object_get(about, "layers");
+  ck_assert_uint_gt(json_array_size(layers), 8);
+  json_array_foreach(layers, i, layer) {
+    const char *name = json_string_value(json_object_get(layer, "name"));
+    uint64_t dims[2];
+    if (strcmp(name, "softmax") == 0)
+      continue;
+    float *plain = rows_of(copy, name, RECSYS_PRECISION_FLOAT32, &dims[0]);
+    float *narrow = rows_of(path, name, RECSYS_PRECISION_INT8, &dims[1]);
+    ck_assert_uint_eq(dims[0], dims[1]);
+    double least = least_cosine(plain, narrow, FEW, dims[0]);
+    ck_assert_msg(least > 0.995, "%s %s: %g", layered[_i], name, least);
+    free(plain);
+    free(narrow);
+  }
+  json_decref(about);
+  free(text);
+}
+END_TEST
+
 /* The file at `path` with every third layer's ranges taken away, from layer `first` on. */
 static void thin_out(size_t first) {
   recsys__tensors tensors;
@@ -487,6 +533,7 @@ int main(void) {
   tcase_set_timeout(all, 120);
   tcase_add_loop_test(all, near_to_floats, 0, sizeof architectures / sizeof *architectures);
   tcase_add_loop_test(all, some_layers, 0, 4);
+  tcase_add_loop_test(all, every_layer, 0, sizeof layered / sizeof *layered);
   tcase_add_test(all, the_file);
   tcase_add_test(all, seeds);
   tcase_add_test(all, isolated);

@@ -149,6 +149,7 @@ static void overflow(recsys__tensors *tensors) {
   too_large[5] = 3.5e38;
   find(tensors, "output.weight")->data = too_large;
   find(tensors, "output.weight")->dtype = RECSYS__F64;
+  find(tensors, "output.weight")->bytes *= 2;
 }
 
 START_TEST(wrong_tensors_are_named) {
