@@ -1,6 +1,6 @@
-/* For test_int8.py: int8_files PIXELS N PLAIN INT8 ROWS. Makes a mini network with random weights, saves it as PLAIN
- * and its int8 model as INT8, and writes the rows of all N pictures (110 x 110 RGB, one after the other) to ROWS. Ends
- * with 77 where the processor has no int8. */
+/* For test_int8.py: int8_files MODEL PIXELS N PLAIN INT8 ROWS LAYER... Opens a mini network, saves it as PLAIN and its
+ * int8 model as INT8, and writes the rows of all N pictures (110 x 110 RGB, one after the other) to ROWS, layer after
+ * layer; on standard output a line with the fingerprint for each. Ends with 77 where the processor has no int8. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -33,12 +33,12 @@ static void write_rows(const char *path, const char *layer, const recsys_image *
 }
 
 int main(int argc, char **argv) {
-  if (argc < 7)
+  if (argc < 8)
     return 2;
-  size_t n = (size_t)atoi(argv[2]);
+  size_t n = (size_t)atoi(argv[3]);
   uint8_t *pixels = malloc(n * BYTES);
   recsys_image *images = calloc(n, sizeof *images);
-  FILE *in = fopen(argv[1], "rb"), *out = fopen(argv[5], "wb");
+  FILE *in = fopen(argv[2], "rb"), *out = fopen(argv[6], "wb");
   if (pixels == NULL || images == NULL || in == NULL || out == NULL || fread(pixels, BYTES, n, in) != n)
     return 1;
   for (size_t i = 0; i < n; i++)
@@ -49,14 +49,14 @@ int main(int argc, char **argv) {
                                .width = SIDE,
                                .height = SIDE};
   recsys_model *model;
-  recsys_model_options options = {.struct_size = sizeof options, .precision = RECSYS_PRECISION_FLOAT32, .seed = 3};
+  recsys_model_options options = {.struct_size = sizeof options, .precision = RECSYS_PRECISION_FLOAT32};
   recsys_quantize_options how = {.struct_size = sizeof how, .calibrate = 8};
-  must(recsys_model_create(&model, "mini", &options, &error));
-  must(recsys_model_save(model, argv[3], &error));
-  must(recsys_model_quantize(model, argv[4], images, n, &how, NULL, NULL, &error));
+  must(recsys_model_open(&model, argv[1], &options, &error));
+  must(recsys_model_save(model, argv[4], &error));
+  must(recsys_model_quantize(model, argv[5], images, n, &how, NULL, NULL, &error));
   recsys_model_close(model);
-  for (int l = 6; l < argc; l++)
-    write_rows(argv[4], argv[l], images, n, out);
+  for (int l = 7; l < argc; l++)
+    write_rows(argv[5], argv[l], images, n, out);
   if (fclose(out) != 0)
     return 1;
   fclose(in);

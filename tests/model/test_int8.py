@@ -1,7 +1,7 @@
 """An int8 model against the same arithmetic in NumPy: codes, units and ranges are read from the file as
 docs/formats-model.md defines them, and the mini network is worked through in float64, rounding where it says so.
 
-    test_int8.py INT8_FILES_PROGRAM
+    test_int8.py INT8_FILES_PROGRAM MODEL     MODEL: a mini network that has been trained
 """
 
 import hashlib
@@ -17,7 +17,7 @@ import numpy as np
 N, SIDE, CROP = 24, 110, 96
 # A number that lies just between two integers may go either way in float32, and moves others over their edges: so much
 # of int8's own error may differ. (Of the first layer almost nothing; wrong units would be far off everywhere.)
-LAYERS = {"stem": 0.02, "stage1.0": 0.05, "grid": 0.4}
+LAYERS = {"stem": 0.02, "stage1.0": 0.05, "grid": 0.2}
 
 
 def read(path):
@@ -139,7 +139,7 @@ with tempfile.TemporaryDirectory() as folder:
     pixels = draw(np.random.default_rng(5))
     raw, plain, narrow, rows = (os.path.join(folder, name) for name in ("raw", "plain", "int8", "rows"))
     pixels.tofile(raw)
-    done = subprocess.run([sys.argv[1], raw, str(N), plain, narrow, rows, *LAYERS], stdout=subprocess.PIPE, check=False)
+    done = subprocess.run([sys.argv[1], sys.argv[2], raw, str(N), plain, narrow, rows, *LAYERS], stdout=subprocess.PIPE, check=False)
     if done.returncode:
         sys.exit(done.returncode)
     edge = (SIDE - CROP) // 2
