@@ -54,7 +54,8 @@ bool recsys__tensor_bytes(const recsys__tensor *tensor, uint64_t *bytes);
 recsys_status recsys__tensors_read(recsys__tensors *tensors, const char *path, recsys_error *error);
 /* The same without the tensors' bytes (data NULL), which recsys__tensors_load reads; the file stays open until then. */
 recsys_status recsys__tensors_open(recsys__tensors *tensors, const char *path, recsys_error *error);
-/* Copies a tensor of `tensors` (however these came) to `to`, which has room for its bytes. */
+/* Copies a tensor of `tensors` (however these came) to `to`, which has room for its bytes. A file that has become
+ * shorter is RECSYS_EFORMAT. */
 recsys_status recsys__tensors_load(const recsys__tensors *tensors, const recsys__tensor *tensor, void *to,
                                    recsys_error *error);
 /* The same from memory, which must outlive `tensors`; `name` stands for the path in messages. */

@@ -76,15 +76,22 @@ static void run_job(void *context) {
   l->status = l->engine->table->run(l->net, l->input, l->n, l->output, l->rows, &l->error);
 }
 
+static recsys_status check_here(const recsys__loaded *loaded, recsys_error *error) {
+  if (loaded->generation == recsys__fork_generation())
+    return RECSYS_OK;
+  return recsys__fail(error, RECSYS_EFORKED, 0,
+                      "this model's engine runs in the parent process: open a new model after a fork");
+}
+
 recsys_status recsys__loaded_start(recsys__loaded *loaded, const float *input, uint64_t n, uint64_t output, float *rows,
                                    recsys_error *error) {
   if (loaded->far != NULL) {
     loaded->rows = rows;
     return recsys__far_start(loaded->far, input, n, output, error);
   }
-  if (loaded->generation != recsys__fork_generation())
-    return recsys__fail(error, RECSYS_EFORKED, 0,
-                        "this model's engine runs in the parent process: open a new model after a fork");
+  recsys_status status = check_here(loaded, error);
+  if (status != RECSYS_OK)
+    return status;
   loaded->input = input;
   loaded->n = n;
   loaded->output = output;
@@ -114,9 +121,9 @@ recsys_status recsys__loaded_observe(recsys__loaded *loaded, const float *input,
   if (table->observe == NULL)
     return recsys__fail(error, RECSYS_EUNSUPPORTED, 0, "the %s engine does not tell the ranges of its layers",
                         recsys__engine_name(loaded->engine));
-  if (loaded->generation != recsys__fork_generation())
-    return recsys__fail(error, RECSYS_EFORKED, 0,
-                        "this model's engine runs in the parent process: open a new model after a fork");
+  recsys_status status = check_here(loaded, error);
+  if (status != RECSYS_OK)
+    return status;
   loaded->input = input;
   loaded->output = output;
   loaded->rows = ranges;
