@@ -126,6 +126,8 @@ recsys_status recsys__model_write(const recsys_model *model, const recsys__net *
 
 /* Whether it runs in int8: an int8 model, unless its options ask for floats. */
 bool recsys__model_narrow(const recsys_model *model);
+/* Of two rows, in double: 1 where both are zeros, -1 where it is no number. */
+double recsys__rows_cosine(const float *a, const float *b, size_t n);
 /* RECSYS_PRECISION_... in words. */
 const char *recsys__precision_name(uint32_t precision);
 /* Loads the folded network in the precision that the options ask for; "auto" takes int8 for a quantised model, and else

@@ -92,7 +92,7 @@ static void measure(const trial *t, recsys__loaded *const loaded[2], double best
     }
 }
 
-static double cosine(const float *a, const float *b, size_t n) {
+double recsys__rows_cosine(const float *a, const float *b, size_t n) {
   double ab = 0, aa = 0, bb = 0;
   for (size_t i = 0; i < n; i++) {
     ab += (double)a[i] * b[i];
@@ -114,7 +114,7 @@ static bool prefer_bfloat16(const trial *t, recsys__loaded *full, recsys__loaded
   double slow = best[0], fast = best[1];
   for (int i = 0; i < TRIAL_PICTURES; i++) {
     size_t at = (size_t)i * model->dims[0];
-    worst = fmin(worst, cosine(t->rows[0] + at, t->rows[1] + at, model->dims[0]));
+    worst = fmin(worst, recsys__rows_cosine(t->rows[0] + at, t->rows[1] + at, model->dims[0]));
   }
   bool agrees = worst >= least_cosine, faster = slow > 0 && fast > 0 && slow >= least_gain * fast;
   if (fast < 0)

@@ -64,9 +64,24 @@ typedef struct calibration {
   recsys__loaded *loaded;
   uint32_t outputs[RECSYS__OUTPUTS], output_count;
   float *input;
-  float *ranges; /* two for each operation */
-  bool adds;     /* the embedding needs layers that the classes do not */
+  float *ranges;         /* two for each operation */
+  uint32_t first_output; /* that is observed: where the embedding lies on the way to the classes, these are enough */
 } calibration;
+
+/* Whether `wanted` is needed to make `op`; false also where there is no memory to find it out. */
+static bool needs(const recsys_network *network, uint32_t op, uint32_t wanted) {
+  bool *needed = recsys__calloc(network->op_count, sizeof *needed);
+  if (needed == NULL)
+    return false;
+  needed[op] = true;
+  for (uint32_t i = op + 1; i-- > wanted;)
+    for (uint32_t k = 0; needed[i] && k < network->ops[i].input_count; k++)
+      if (network->ops[i].inputs[k] >= 0)
+        needed[network->ops[i].inputs[k]] = true;
+  bool found = wanted <= op && needed[wanted];
+  recsys__free(needed);
+  return found;
+}
 
 static recsys_status open_calibration(const quantizing *q, calibration *c, recsys_error *error) {
   const recsys_model *model = q->model;
@@ -88,6 +103,7 @@ static recsys_status open_calibration(const quantizing *q, calibration *c, recsy
   if (status != RECSYS_OK)
     return status;
   c->output_count = recsys__net_classifier(&c->folded, &c->outputs[1], NULL) == RECSYS_OK ? 2 : 1;
+  c->first_output = c->output_count == 2 && needs(&c->folded.network, c->outputs[1], c->outputs[0]) ? 1 : 0;
   recsys_engine_options options = {.struct_size = sizeof options,
                                    .precision = RECSYS_PRECISION_FLOAT32,
                                    .threads = model->threads,
@@ -125,24 +141,10 @@ static bool decode(quantizing *q, const calibration *c, size_t picture) {
   return status == RECSYS_OK;
 }
 
-static size_t count_ranges(const calibration *c) {
-  size_t count = 0;
-  for (size_t i = 0; i < 2 * (size_t)c->folded.network.op_count; i++)
-    count += c->ranges[i] > 0;
-  return count;
-}
-
-/* Classes first: mostly the embedding lies on the way to them, and has nothing to add. */
-static recsys_status observe(const quantizing *q, calibration *c, recsys_error *error) {
+static recsys_status observe(calibration *c, recsys_error *error) {
   recsys_status status = RECSYS_OK;
-  for (uint32_t o = c->output_count; status == RECSYS_OK && o-- > 0;) {
-    size_t before = count_ranges(c);
+  for (uint32_t o = c->first_output; status == RECSYS_OK && o < c->output_count; o++)
     status = recsys__loaded_observe(c->loaded, c->input, o, c->ranges, error);
-    if (o == 0 && c->output_count == 2 && q->report.calibrated == 0)
-      c->adds = count_ranges(c) > before;
-    if (o == 1 && q->report.calibrated > 0 && !c->adds)
-      break;
-  }
   return status;
 }
 
@@ -168,7 +170,7 @@ static recsys_status calibrate(quantizing *q, calibration *c, recsys_error *erro
     if (!ranges || (others && q->report.calibrated > q->rest_count)) {
       q->rest[q->rest_count++] = picture;
     } else {
-      status = observe(q, c, error);
+      status = observe(c, error);
       q->report.calibrated++;
     }
     if (status == RECSYS_OK)
@@ -243,17 +245,6 @@ typedef struct comparison {
   size_t n, good;
 } comparison;
 
-static double cosine(const float *a, const float *b, size_t dim) {
-  double ab = 0, aa = 0, bb = 0;
-  for (size_t k = 0; k < dim; k++) {
-    ab += (double)a[k] * b[k];
-    aa += (double)a[k] * a[k];
-    bb += (double)b[k] * b[k];
-  }
-  double value = aa > 0 && bb > 0 ? ab / sqrt(aa * bb) : aa == bb;
-  return isfinite(value) ? value : 0;
-}
-
 static void make_unit(float *row, size_t dim) {
   double sum = 0;
   for (size_t k = 0; k < dim; k++)
@@ -322,7 +313,7 @@ static recsys_status summarise(quantizing *q, comparison *c, recsys_error *error
   size_t dim = (size_t)q->model->info.dim, classes = (size_t)q->model->info.classes, equal = 0;
   q->report.least_cosine = 1;
   for (size_t i = 0; i < c->good; i++) {
-    double value = cosine(c->rows[0] + i * dim, c->rows[1] + i * dim, dim);
+    double value = recsys__rows_cosine(c->rows[0] + i * dim, c->rows[1] + i * dim, dim);
     q->report.cosine += value / (double)c->good;
     q->report.least_cosine = fmin(q->report.least_cosine, value);
     equal +=
