@@ -150,8 +150,8 @@ static void meet(uint64_t hits[RECSYS__PANEL_QUERIES], const recsys__panel *pane
     hits[q] = 0;
     for (size_t r = 0; r < RECSYS__PANEL_ROWS; r++) {
       float sum = (float)(whole[r] - f->zero);
-      float cosine =
-          panel->scales[r] * (f->scale * sum) + (panel->errors[r] * (1 + f->error) + (f->error + RECSYS__PANEL_SLACK));
+      float rests = panel->errors[r] * (1 + f->error) + (f->error + RECSYS__PANEL_SLACK);
+      float cosine = panel->scales[r] * (f->scale * sum) + (panel->tails[r] * f->tail + rests);
       float value = panel->gains[r] * (f->gain * cosine) - (panel->bases[r] + f->base);
       hits[q] |= (uint64_t) !(value < fminf(f->floor, panel->floors[r])) << r;
     }

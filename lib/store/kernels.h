@@ -45,17 +45,19 @@ enum {
   RECSYS__PANEL_QUERIES = 8 /* queries that meet them in one call */
 };
 
-/* What bounds the worth of a pair of a row and a query, each given by codes, scale and error (join.c says why):
- *   value = gain gain' (scale scale' (code . code') + error + error' + error error' + slack) - base - base'
- * A pair is a hit unless its value is below the floor of the query and below that of the row. */
+/* What bounds the worth of a pair of a row and a query, each given by codes, scale and error (join.c says why), and for
+ * sketches by a tail (sketch.h):
+ *   value = gain gain' (scale scale' (code . code') + tail tail' + error + error' + error error' + slack) - base -
+ * base' A pair is a hit unless its value is below the floor of the query and below that of the row. */
 typedef struct recsys__panel {
   _Alignas(64) float scales[RECSYS__PANEL_ROWS];
-  float errors[RECSYS__PANEL_ROWS], gains[RECSYS__PANEL_ROWS], bases[RECSYS__PANEL_ROWS], floors[RECSYS__PANEL_ROWS];
+  float errors[RECSYS__PANEL_ROWS], tails[RECSYS__PANEL_ROWS];
+  float gains[RECSYS__PANEL_ROWS], bases[RECSYS__PANEL_ROWS], floors[RECSYS__PANEL_ROWS];
   uint8_t *codes; /* stride x RECSYS__PANEL_ROWS, 64-byte aligned */
 } recsys__panel;
 
 typedef struct recsys__panel_query {
-  float scale, error, gain, base, floor;
+  float scale, error, tail, gain, base, floor;
   int32_t zero; /* RECSYS__CODE_ZERO x sum of its codes */
 } recsys__panel_query;
 

@@ -247,8 +247,9 @@ TARGET static uint64_t hits_of(const int32_t sums[8], const recsys__panel *panel
   __m256 sum = _mm256_cvtepi32_ps(_mm256_sub_epi32(whole, _mm256_set1_epi32(f->zero)));
   __m256 rests = _mm256_add_ps(_mm256_mul_ps(_mm256_load_ps(panel->errors + r), _mm256_set1_ps(1 + f->error)),
                                _mm256_set1_ps(f->error + RECSYS__PANEL_SLACK));
-  __m256 cosine = _mm256_add_ps(
-      _mm256_mul_ps(_mm256_load_ps(panel->scales + r), _mm256_mul_ps(_mm256_set1_ps(f->scale), sum)), rests);
+  __m256 products = _mm256_mul_ps(_mm256_load_ps(panel->scales + r), _mm256_mul_ps(_mm256_set1_ps(f->scale), sum));
+  __m256 tails = _mm256_mul_ps(_mm256_load_ps(panel->tails + r), _mm256_set1_ps(f->tail));
+  __m256 cosine = _mm256_add_ps(products, _mm256_add_ps(tails, rests));
   __m256 value =
       _mm256_sub_ps(_mm256_mul_ps(_mm256_load_ps(panel->gains + r), _mm256_mul_ps(_mm256_set1_ps(f->gain), cosine)),
                     _mm256_add_ps(_mm256_load_ps(panel->bases + r), _mm256_set1_ps(f->base)));

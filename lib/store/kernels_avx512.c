@@ -260,8 +260,9 @@ TARGET static uint64_t hits_of(const int32_t sums[16], const recsys__panel *pane
   __m512 sum = _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_load_si512(sums), _mm512_set1_epi32(f->zero)));
   __m512 rests = _mm512_add_ps(_mm512_mul_ps(_mm512_load_ps(panel->errors + r), _mm512_set1_ps(1 + f->error)),
                                _mm512_set1_ps(f->error + RECSYS__PANEL_SLACK));
-  __m512 cosine = _mm512_add_ps(
-      _mm512_mul_ps(_mm512_load_ps(panel->scales + r), _mm512_mul_ps(_mm512_set1_ps(f->scale), sum)), rests);
+  __m512 products = _mm512_mul_ps(_mm512_load_ps(panel->scales + r), _mm512_mul_ps(_mm512_set1_ps(f->scale), sum));
+  __m512 tails = _mm512_mul_ps(_mm512_load_ps(panel->tails + r), _mm512_set1_ps(f->tail));
+  __m512 cosine = _mm512_add_ps(products, _mm512_add_ps(tails, rests));
   __m512 value =
       _mm512_sub_ps(_mm512_mul_ps(_mm512_load_ps(panel->gains + r), _mm512_mul_ps(_mm512_set1_ps(f->gain), cosine)),
                     _mm512_add_ps(_mm512_load_ps(panel->bases + r), _mm512_set1_ps(f->base)));
