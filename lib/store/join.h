@@ -59,7 +59,8 @@ static inline float recsys__join_floor(const recsys__join *join, size_t query) {
   return atomic_load_explicit(&join->lists[join->list_of[query]].floor, memory_order_relaxed);
 }
 
-/* Row r of a panel but for its codes and floor; and a query, whose floor is none yet, with its signed codes. */
+/* Row r of a panel but for its codes and floor; and a query with its signed codes. Its floor is INFINITY at first, so
+ * that the rows' floors decide. */
 void recsys__join_fill(recsys__panel *panel, size_t r, recsys__join_row row);
 recsys__panel_query recsys__join_query(int8_t *codes, size_t stride, recsys__join_row row);
 

@@ -1,9 +1,9 @@
 /*
  * All pairs of one set. The rows are put in an order in which alike ones lie together (sketch.h), and cut into tiles of
  * so many by so many places; those near the diagonal come first, in a tile as well, so that lists have their floors
- * early. In a tile, eight rows meet 48 by their sketches; only where a pair of them may still matter, all of them meet
- * by their whole codes. Sketches tell nothing where rows have no directions in common: a tile in which most cells are
- * met twice goes on without them.
+ * early. A cell is eight rows and 48; they meet by their sketches, and only where a pair of them may still matter by
+ * their whole codes. Sketches tell nothing where rows have no directions in common: where three cells of four are met
+ * twice, the tile goes on without them until the next trial.
  */
 #include <math.h>
 #include <string.h>
@@ -20,7 +20,7 @@ enum {
   SIDE_BYTES = 1 << 19, /* of whole codes on one side of a tile */
   MOST_PANELS = 40,     /* of a side */
   LEAST_SIDES = 16,     /* so that the diagonal keeps all threads busy */
-  TURNS_PER_THREAD = 4, /* tiles between two calls of the progress function */
+  TURNS_PER_THREAD = 4, /* tiles, at least, between two calls of the progress function */
   TRIAL = 128,          /* cells before sketches are judged */
   TRIAL_EVERY = 8       /* diagonals of a tile */
 };
@@ -47,7 +47,7 @@ typedef struct bench {
   float floors[2][MOST_PANELS * PANEL];
   side queries, others; /* the tile */
   bool sketched;
-  size_t met, left; /* cells of this tile by sketches, and those that they left */
+  size_t met, left; /* cells by sketches since the trial began, and those that they left */
   recsys__join_queue queue;
 } bench;
 
@@ -91,9 +91,10 @@ static void load_group(const pairs *p, const bench *b, faces *f, size_t at) {
   f->group_loaded[at] = true;
 }
 
+/* `n` places, a multiple of PANEL; nothing reaches the floors of those past the side's end. */
 static void see_floors(const pairs *p, const side *s, size_t from, size_t n) {
-  for (size_t i = from; i < s->count && i < from + n; i++)
-    s->floors[i] = recsys__join_floor(p->join, row_at(p, s->first + i));
+  for (size_t i = from; i < from + n; i++)
+    s->floors[i] = i < s->count ? recsys__join_floor(p->join, row_at(p, s->first + i)) : INFINITY;
 }
 
 /* -- meeting */
@@ -233,7 +234,7 @@ static bool begin(pairs *p) {
   p->side = panels_of(rows->count, stride, n) * PANEL;
   p->sides = (rows->count + p->side - 1) / p->side;
   p->taken = recsys__calloc(n, sizeof *p->taken);
-  p->benches = recsys__alloc_aligned(64, n * sizeof *p->benches, 1);
+  p->benches = recsys__alloc_aligned(64, n, sizeof *p->benches);
   if (!p->taken || !p->benches)
     return false;
   memset(p->benches, 0, n * sizeof *p->benches);
@@ -280,6 +281,8 @@ static recsys_status meet_all(pairs *p, recsys_error *error) {
 
 recsys_status recsys__join_all_pairs(recsys__join *join, recsys_error *error) {
   pairs p = {.join = join};
+  if (!recsys__join_goes_on(join, 0)) /* sketches of a million rows take seconds */
+    return recsys__join_cancelled(join, 0, error);
   recsys_status status = begin(&p) ? meet_all(&p, error) : recsys__no_memory(error, "a search");
   end(&p);
   return status;

@@ -34,7 +34,7 @@ static void load_panel(const blocks *b, recsys__panel *panel, size_t first, size
   const recsys__join *j = b->join;
   for (size_t r = 0; r < RECSYS__PANEL_ROWS; r++) {
     recsys__join_fill(panel, r, recsys__join_row_of(j, j->rows, first + (r < n ? r : 0)));
-    panel->floors[r] = INFINITY;
+    panel->floors[r] = INFINITY; /* the queries' floors decide */
   }
   j->kernels->pack(panel, recsys__join_row_of(j, j->rows, first).codes, b->stride, n);
 }
@@ -89,14 +89,14 @@ static bool begin(blocks *b) {
   b->codes = recsys__calloc(b->room, b->stride);
   b->facts = recsys__calloc(b->room, sizeof *b->facts);
   b->taken = recsys__calloc(n, sizeof *b->taken);
-  b->benches = recsys__alloc_aligned(64, n * sizeof *b->benches, 1);
+  b->benches = recsys__alloc_aligned(64, n, sizeof *b->benches);
   if (!b->codes || !b->facts || !b->taken || !b->benches)
     return false;
   memset(b->benches, 0, n * sizeof *b->benches);
   for (size_t i = 0; i < n; i++) {
     bench *own = &b->benches[i];
     atomic_flag_clear(&b->taken[i]);
-    own->panel.codes = recsys__alloc_aligned(64, b->stride * RECSYS__PANEL_ROWS, 1);
+    own->panel.codes = recsys__alloc_aligned(64, RECSYS__PANEL_ROWS, b->stride);
     own->facts = recsys__alloc(b->room, sizeof *own->facts);
     if (!own->panel.codes || !own->facts)
       return false;

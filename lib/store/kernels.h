@@ -47,8 +47,11 @@ enum {
 
 /* What bounds the worth of a pair of a row and a query, each given by codes, scale and error (join.c says why), and for
  * sketches by a tail (sketch.h):
- *   value = gain gain' (scale scale' (code . code') + tail tail' + error + error' + error error' + slack) - base -
- * base' A pair is a hit unless its value is below the floor of the query and below that of the row. */
+ *
+ *   value = gain gain' (scale scale' (code . code') + tail tail' + rests) - base - base'
+ *   rests = error + error' + error error' + slack
+ *
+ * A pair is a hit unless its value is below the floor of the query and below that of the row. */
 typedef struct recsys__panel {
   _Alignas(64) float scales[RECSYS__PANEL_ROWS];
   float errors[RECSYS__PANEL_ROWS], tails[RECSYS__PANEL_ROWS];

@@ -250,11 +250,11 @@ static void chain(const maker *m, uint32_t *turn, uint32_t *left) {
   size_t last = 0;
   for (size_t n = m->clusters; n-- > 0;) { /* left[0..n] are without a turn */
     size_t best = 0;
-    float highest = -INFINITY;
+    float most = -INFINITY;
     for (size_t i = 0; i <= n; i++) {
       float near = kernels->dot_float(m->centers + last * DIM, m->centers + left[i] * DIM, DIM) - m->halves[left[i]];
-      if (near > highest) {
-        highest = near;
+      if (near > most) {
+        most = near;
         best = i;
       }
     }

@@ -192,6 +192,21 @@ START_TEST(filters_limits_and_exclusions) {
 }
 END_TEST
 
+/* The same of rows that have sketches; lengths of every size too. */
+START_TEST(filters_and_limits_with_sketches) {
+  recsys__rows *rows = make_rows(_i, 130, 1600, 2, 6);
+  ck_assert_uint_ge(recsys__rows_count(rows), 1024);
+  for (uint32_t metric = COSINE; metric <= EUCLIDEAN; metric++) {
+    recsys__rows_join join = {.queries = rows, .k = 20, .metric = metric, .passes = is_fifth};
+    expect_same(rows, &join, 97);
+    join.has_limit = true;
+    join.limit = metric == COSINE ? 0.1 : 9;
+    expect_same(rows, &join, 97);
+  }
+  recsys__ref_release(rows);
+}
+END_TEST
+
 static void put_lengths(recsys__rows *rows, recsys__random *random, size_t n, double length) {
   for (size_t i = 0; i < n; i++) {
     float row[12];
@@ -320,6 +335,7 @@ int main(void) {
   tcase_add_test(many, many_chunks);
   tcase_add_loop_test(many, every_k, 0, KINDS);
   tcase_add_loop_test(many, filters_limits_and_exclusions, RANDOM, EQUAL);
+  tcase_add_loop_test(many, filters_and_limits_with_sketches, RANDOM, KINDS);
   tcase_add_test(many, lengths_of_every_size);
   tcase_add_test(many, longest_rows);
   tcase_add_test(many, nothing_to_do);

@@ -133,6 +133,8 @@ START_TEST(threads_do_not_change_a_sketch) {
   ck_assert(recsys__sketch_make(&one, rows, 1) && recsys__sketch_make(&four, rows, 4));
   ck_assert_mem_eq(one.order, four.order, 3000 * sizeof *one.order);
   ck_assert_mem_eq(one.codes, four.codes, (size_t)3000 * DIM);
+  ck_assert_mem_eq(one.scales, four.scales, 3000 * sizeof *one.scales);
+  ck_assert_mem_eq(one.errors, four.errors, 3000 * sizeof *one.errors);
   ck_assert_mem_eq(one.tails, four.tails, 3000 * sizeof *one.tails);
   recsys__sketch_free(&one);
   recsys__sketch_free(&four);
