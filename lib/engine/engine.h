@@ -36,6 +36,9 @@ typedef struct recsys_engine_options {
   const char *device;      /* "auto", "cpu", "cuda", "cuda:N" */
   const uint32_t *outputs; /* the operations whose results will be asked for */
   uint64_t output_count;
+  /* NULL, or a zero for each weight: the engine sets those to 1 whose numbers it goes on reading where they are. They
+   * stay there, as they are, until unload. Where load fails it reads none. */
+  uint8_t *kept;
 } recsys_engine_options;
 
 typedef struct recsys_engine_net recsys_engine_net;
@@ -70,8 +73,8 @@ typedef struct recsys_engine {
   const char *version; /* of the framework beneath: "1.13.1" */
   /* 1: bfloat16 is worth a try on this device and processor; 0: do not use it. */
   int32_t (*supports_bfloat16)(const char *device);
-  /* Takes a network; it may keep no pointer into it after the call. An operation that it does not know is
-   * RECSYS_EUNSUPPORTED, naming it. */
+  /* Takes a network; it may keep no pointer into it after the call, but for what options->kept says. An operation that
+   * it does not know is RECSYS_EUNSUPPORTED, naming it. */
   recsys_status (*load)(recsys_engine_net **net, const recsys_network *network, const recsys_engine_options *options,
                         recsys_error *error);
   recsys_status (*info)(recsys_engine_net *net, recsys_engine_net_info *info, recsys_error *error);

@@ -83,6 +83,7 @@ static uint64_t put_all(char *base, const recsys_network *network, const recsys_
   memcpy(head.device, device, strlen(device)); /* recsys__wire_pack has looked at its length */
   if (options != NULL) {
     head.options = *options;
+    head.options.kept = NULL; /* the weights are ours no longer than the call */
     head.options.outputs = as_pointer(put(&p, options->outputs, options->output_count * sizeof *options->outputs));
   } else {
     head.training = *training;

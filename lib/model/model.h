@@ -42,7 +42,9 @@ struct recsys_model {
   recsys__log log;
   char *source; /* the resolved path of the file; NULL: random weights */
   recsys_model_info info;
-  recsys__net net; /* operations, names and shapes, without weights */
+  recsys__net net;    /* operations, names and shapes, without weights */
+  recsys__net folded; /* as the engine has loaded it, with the weights that it reads there */
+  uint8_t *kept;      /* which weights those are */
   char **class_names;
   size_t class_name_count;
   recsys__model_head *head;           /* NULL: as published, not trained here */

@@ -5,6 +5,7 @@
  */
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/memory.h"
@@ -22,7 +23,9 @@ typedef struct trial {
   float *input, *rows[2]; /* TRIAL_PICTURES each; rows of float32 and bfloat16 */
 } trial;
 
-static recsys_status load_as(const trial *t, uint32_t precision, recsys__loaded **loaded, recsys_error *error) {
+/* kept: as in recsys_engine_options. */
+static recsys_status load_as(const trial *t, uint32_t precision, uint8_t *kept, recsys__loaded **loaded,
+                             recsys_error *error) {
   const recsys_model *model = t->model;
   recsys_engine_options options = {.struct_size = sizeof options,
                                    .precision = precision,
@@ -30,7 +33,8 @@ static recsys_status load_as(const trial *t, uint32_t precision, recsys__loaded 
                                    .flags = model->options.flags & RECSYS_MODEL_DIRECT ? RECSYS_ENGINE_DIRECT : 0,
                                    .device = model->options.device != NULL ? model->options.device : "auto",
                                    .outputs = t->outputs,
-                                   .output_count = t->output_count};
+                                   .output_count = t->output_count,
+                                   .kept = kept};
   return recsys__loaded_open(loaded, model->engine, &t->net->network, &options, error);
 }
 
@@ -134,7 +138,7 @@ static void try_bfloat16(trial *t) {
   recsys_model *model = t->model;
   recsys__loaded *half = NULL, *worse;
   recsys_error error;
-  if (make_input(t, &error) != RECSYS_OK || load_as(t, RECSYS_PRECISION_BFLOAT16, &half, &error) != RECSYS_OK) {
+  if (make_input(t, &error) != RECSYS_OK || load_as(t, RECSYS_PRECISION_BFLOAT16, NULL, &half, &error) != RECSYS_OK) {
     snprintf(model->why, sizeof model->why, "auto: bfloat16 could not be loaded: %.80s", error.message);
     return;
   }
@@ -143,6 +147,7 @@ static void try_bfloat16(trial *t) {
     worse = model->loaded;
     model->loaded = half;
     model->info.precision = RECSYS_PRECISION_BFLOAT16;
+    memset(model->kept, 0, t->net->network.weight_count);
   }
   recsys__loaded_close(worse);
 }
@@ -169,7 +174,11 @@ recsys_status recsys__model_load(recsys_model *model, const recsys__net *folded,
   model->info.precision = asked != RECSYS_PRECISION_AUTO ? asked
                           : quantised                    ? RECSYS_PRECISION_INT8
                                                          : RECSYS_PRECISION_FLOAT32;
-  recsys_status status = load_as(&t, model->info.precision, &model->loaded, error);
+  recsys__free(model->kept);
+  model->kept = recsys__calloc(folded->network.weight_count, sizeof *model->kept);
+  if (model->kept == NULL)
+    return recsys__no_memory(error, "a network's weights");
+  recsys_status status = load_as(&t, model->info.precision, model->kept, &model->loaded, error);
   if (status != RECSYS_OK)
     return status;
   if (asked != RECSYS_PRECISION_AUTO)

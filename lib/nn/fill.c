@@ -228,8 +228,11 @@ static recsys_status check_variances(const recsys__net *net, recsys_error *error
   return RECSYS_OK;
 }
 
-static void drop_values(recsys__net_storage *s, uint32_t count) {
-  for (uint32_t i = 0; i < count; i++) {
+void recsys__net_drop_values(recsys__net *net, const uint8_t *kept) {
+  recsys__net_storage *s = recsys__net_private(net);
+  for (uint32_t i = 0; i < net->network.weight_count; i++) {
+    if (kept != NULL && kept[i])
+      continue;
     recsys__free((void *)(uintptr_t)s->weights[i].data);
     s->weights[i].data = NULL;
   }
@@ -245,7 +248,7 @@ recsys_status recsys__net_fill(recsys__net *net, const recsys__tensors *tensors,
   if (status == RECSYS_OK)
     status = check_variances(net, error);
   if (status != RECSYS_OK) {
-    drop_values(s, net->network.weight_count);
+    recsys__net_drop_values(net, NULL);
     return status;
   }
   return recsys__ok(error);

@@ -62,6 +62,9 @@ recsys_status recsys__net_randomise(recsys__net *net, uint64_t seed, recsys_erro
  * RECSYS_ENOMEM, `net` can only be freed. */
 recsys_status recsys__net_fold(recsys__net *folded, recsys__net *net, recsys_error *error);
 
+/* Frees the numbers of the weights whose place in `kept` (NULL: all) is 0; their names and shapes stay. */
+void recsys__net_drop_values(recsys__net *net, const uint8_t *kept);
+
 /* Index of the operation whose result is layer `name`, or RECSYS_ENOTFOUND with a list of the names. Every operation
  * with a name counts; beside them the architecture's aliases (docs/networks.md): "fc2", "flatten", "avgpool",
  * "maxpool".

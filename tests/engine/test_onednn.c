@@ -3,6 +3,7 @@
  */
 #include <check.h>
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -121,6 +122,66 @@ START_TEST(winograd_or_direct) {
 }
 END_TEST
 
+static recsys__loaded *load_keeping(recsys__net *net, uint8_t *kept, uint32_t struct_size) {
+  uint32_t output;
+  recsys__loaded *loaded;
+  ck_assert_int_eq(recsys__net_classifier(net, &output, &error), RECSYS_OK);
+  recsys_engine_options options = {.struct_size = struct_size,
+                                   .precision = RECSYS_PRECISION_FLOAT32,
+                                   .threads = 2,
+                                   .device = "cpu",
+                                   .outputs = &output,
+                                   .output_count = 1,
+                                   .kept = kept};
+  ck_assert_msg(recsys__loaded_open(&loaded, engine, &net->network, &options, &error) == RECSYS_OK, "%s",
+                error.message);
+  return loaded;
+}
+
+static void run_picture(recsys__loaded *loaded, const float *input, float row[CLASSES]) {
+  ck_assert_int_eq(recsys__loaded_start(loaded, input, 1, 0, row, &error), RECSYS_OK);
+  ck_assert_int_eq(recsys__loaded_wait(loaded, &error), RECSYS_OK);
+}
+
+/* Dense layers read the library's own weights where they may, and copies where not. */
+START_TEST(kept_weights) {
+  open_engine("onednn");
+  recsys__net net = make_net("lenet5");
+  float input[32 * 32], rows[3][CLASSES];
+  uint8_t kept[32] = {0}, expected[32] = {0}, none[32] = {0};
+  int32_t last = -1;
+  ck_assert_uint_le(net.network.height * net.network.width * net.network.channels, sizeof input / sizeof *input);
+  ck_assert_uint_le(net.network.weight_count, sizeof kept);
+  for (size_t i = 0; i < sizeof input / sizeof *input; i++)
+    input[i] = (float)((i * 2654435761u >> 7) % 1000) / 500 - 1;
+  for (uint32_t i = 0; i < net.network.op_count; i++)
+    if (net.network.ops[i].kind == RECSYS_OP_LINEAR)
+      expected[last = net.network.ops[i].weight] = 1;
+  ck_assert_int_ge(last, 0);
+  recsys__loaded *in_place = load_keeping(&net, kept, sizeof(recsys_engine_options));
+  ck_assert_mem_eq(kept, expected, sizeof kept);
+  recsys__loaded *copied = load_keeping(&net, NULL, sizeof(recsys_engine_options));
+  recsys__loaded *older = load_keeping(&net, none, offsetof(recsys_engine_options, kept));
+  ck_assert_mem_eq(none, (uint8_t[32]){0}, sizeof none); /* a library that does not know of it */
+  run_picture(in_place, input, rows[0]);
+  run_picture(copied, input, rows[1]);
+  run_picture(older, input, rows[2]);
+  ck_assert_mem_eq(rows[0], rows[1], sizeof rows[0]);
+  ck_assert_mem_eq(rows[0], rows[2], sizeof rows[0]);
+  float *weight = (float *)(uintptr_t)net.network.weights[last].data;
+  for (uint64_t i = 0; i < recsys__weight_values(&net.network.weights[last]); i++)
+    weight[i] = -weight[i];
+  run_picture(in_place, input, rows[0]);
+  run_picture(copied, input, rows[2]);
+  ck_assert_mem_ne(rows[0], rows[1], sizeof rows[0]);
+  ck_assert_mem_eq(rows[1], rows[2], sizeof rows[1]);
+  recsys__loaded_close(older);
+  recsys__loaded_close(copied);
+  recsys__loaded_close(in_place);
+  recsys__net_free(&net);
+}
+END_TEST
+
 int main(void) {
   Suite *suite = suite_create("onednn");
   TCase *all = tcase_create("all");
@@ -128,6 +189,7 @@ int main(void) {
   tcase_add_test(all, out_of_memory);
   tcase_add_test(all, batches_of_every_size);
   tcase_add_test(all, winograd_or_direct);
+  tcase_add_test(all, kept_weights);
   suite_add_tcase(suite, all);
   SRunner *runner = srunner_create(suite);
   srunner_run_all(runner, CK_ENV);

@@ -197,6 +197,33 @@ static recsys_status emit_conv(making *m, uint32_t index) {
   return finish_filter(m, &f, &made, from, to, &dst);
 }
 
+/* Ours, over the weights as they are, where picture after picture lies in memory. */
+static recsys_status emit_own_linear(making *m, const filter *f, int32_t from, int32_t to, const dnn_shape *dst) {
+  step *s = step_new(m, &(dnn_made){0});
+  s->op = (int32_t)(f->op - m->net->ops);
+  s->linear = net_alloc(m->net, 1, sizeof *s->linear);
+  if (s->linear == NULL)
+    return dnn_fail(m->error, RECSYS_ENOMEM, "the onednn engine has no memory for its plan");
+  *s->linear = (linear){.kernel = linear_kernel_at(0),
+                        .batch = m->plan->batch,
+                        .inputs = f->is.dims[1],
+                        .outputs = f->is.dims[0],
+                        .relu = f->after.relu,
+                        .threads = m->net->threads};
+  step_add(m, s, DNNL_ARG_SRC, IN_BLOCK, from, &f->src);
+  step_add(m, s, DNNL_ARG_DST, IN_BLOCK, to, dst);
+  const float *data = NULL;
+  uint32_t index = 0;
+  recsys_status status = plan_weight_data(m, f->op->weight, &f->is, &data);
+  if (status == RECSYS_OK)
+    status = weights_keep(m, f->op->weight, data, &f->is, &index);
+  if (status == RECSYS_OK)
+    step_add(m, s, DNNL_ARG_WEIGHTS, IN_WEIGHTS, (int32_t)index, &f->is);
+  if (status == RECSYS_OK && f->op->bias >= 0)
+    status = add_weights(m, s, DNNL_ARG_BIAS, f->op->bias, &f->bias, &f->bias);
+  return status;
+}
+
 static recsys_status emit_linear(making *m, uint32_t index) {
   filter f = {.op = &m->net->ops[index], .after = {.relu = m->relu[index]}};
   int32_t from = NONE;
@@ -215,6 +242,13 @@ static recsys_status emit_linear(making *m, uint32_t index) {
   const dnn_shape *there = weights_there(m->net, f.op->weight), *bias = f.op->bias >= 0 ? &f.bias : NULL;
   f.is = dnn_shape_of(dims, 2, dnnl_f32, DNN_PLAIN);
   f.bias = dnn_shape_of(&channels, 1, dnnl_f32, DNN_PLAIN);
+  const int64_t rows[2] = {m->plan->batch, dims[1]};
+  const dnn_shape plain = dnn_shape_of(rows, 2, dnnl_f32, DNN_PLAIN);
+  if (status == RECSYS_OK && dst.ndims == 2 && dnn_same(&f.src, &plain)) {
+    int32_t own = buffer_new(m, &dst);
+    emit_give(m, index, own, &dst);
+    return emit_own_linear(m, &f, from, own, &dst);
+  }
   dnn_made made;
   bool made_already = status == RECSYS_OK && there != NULL &&
                       dnn_linear(&made, m->net->engine, &f.src, there, bias, &dst, f.after, NULL) == RECSYS_OK;

@@ -116,7 +116,8 @@ static void unload(recsys_engine_net *loaded) {
   for (uint32_t i = 0; i < n->plan_count; i++)
     plan_free(n, &n->plans[i]);
   for (uint32_t i = 0; i < n->weights_count; i++)
-    net_free(n, n->weights[i].data);
+    if (!n->weights[i].kept)
+      net_free(n, n->weights[i].data);
   void *const all[] = {n->weights, n->plans, n->ops, n->block, n->staged};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++)
     net_free(n, all[i]);
@@ -151,8 +152,11 @@ static recsys_status load(recsys_engine_net **out, const recsys_network *network
     status = dnn_fail(error, RECSYS_ENOENGINE, "oneDNN cannot use this processor");
   if (status == RECSYS_OK)
     status = read_ops(n, network, error);
+  if (options->struct_size >= sizeof *options)
+    n->kept = options->kept;
   if (status == RECSYS_OK)
     status = make_plans(n, network, options, error);
+  n->kept = NULL;
   if (status == RECSYS_OK)
     *out = loaded;
   else

@@ -142,7 +142,8 @@ recsys_status plan_place(net *n, plan *p, recsys_error *error) {
 
 /* -- running */
 
-static void run_winograd(const step *s) {
+/* What is no operation of oneDNN's. */
+static void run_own(const step *s) {
   void *src = NULL, *filters = NULL, *bias = NULL, *dst = NULL, *scratch = NULL;
   for (uint32_t k = 0; k < s->place_count; k++) {
     int argument = s->places[k].argument;
@@ -153,14 +154,17 @@ static void run_winograd(const step *s) {
                                                : &scratch;
     dnnl_memory_get_data_handle(s->places[k].memory, at);
   }
-  winograd_run(s->winograd, src, filters, bias, dst, scratch);
+  if (s->linear != NULL)
+    linear_run(s->linear, src, filters, bias, dst);
+  else
+    winograd_run(s->winograd, src, filters, bias, dst, scratch);
 }
 
 static recsys_status run_step(net *n, plan *p, uint32_t index, const float *input, float *rows, recsys_error *error) {
   step *s = &p->steps[index];
   dnnl_exec_arg_t arguments[STEP_PLACES];
-  if (s->winograd != NULL) {
-    run_winograd(s);
+  if (s->winograd != NULL || s->linear != NULL) {
+    run_own(s);
     return RECSYS_OK;
   }
   for (uint32_t k = 0; k < s->place_count; k++) {
@@ -224,6 +228,7 @@ void plan_free(net *n, plan *p) {
         dnnl_memory_destroy(p->steps[i].places[k].memory);
     dnn_unmake(&p->steps[i].made);
     net_free(n, p->steps[i].winograd);
+    net_free(n, p->steps[i].linear);
   }
   net_free(n, p->steps);
   net_free(n, p->buffers);

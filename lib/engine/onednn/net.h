@@ -5,12 +5,14 @@
  *   plan.c    which operations are needed, and which of them disappear in others
  *   int8.c    which results are integers, and what one unit of each stands for
  *   emit.c    the oneDNN operation of each; winograd_emit.c: the convolutions that are ours; int8_emit.c: those of int8
+ *   linear.c  dense layers in float32, winograd.c convolutions: our own arithmetic
  *   memory.c  where everything lies, and running
  */
 #ifndef RECSYS_ENGINE_ONEDNN_NET_H
 #define RECSYS_ENGINE_ONEDNN_NET_H
 
 #include "engine/onednn/dnn.h"
+#include "engine/onednn/linear.h"
 #include "engine/onednn/winograd.h"
 
 enum { NET_BATCH = 8, STEP_PLACES = 6, NONE = -1 };
@@ -30,6 +32,7 @@ typedef struct step {
   dnn_made made;
   int32_t op;         /* the convolution or dense layer that it is; NONE: another, or a part of one */
   winograd *winograd; /* instead of oneDNN's operation; NULL: that one */
+  linear *linear;     /* the same */
   place places[STEP_PLACES];
   uint32_t place_count;
 } step;
@@ -57,6 +60,7 @@ typedef struct weights {
   int32_t weight; /* of the network; NONE: of one step alone */
   dnn_shape shape;
   void *data;
+  bool kept; /* the library's, where the network has it */
 } weights;
 
 typedef struct net {
@@ -67,6 +71,7 @@ typedef struct net {
   dnnl_data_type_t type;           /* of picture-shaped activations that are no integers */
   bool int8;                       /* layers with ranges run over integers */
   const winograd_kernel *winograd; /* NULL: every convolution is oneDNN's */
+  uint8_t *kept;                   /* while it is loaded: as in recsys_engine_options */
   char winograd_names[1024];       /* what runs so, with spaces between */
   uint32_t channels, height, width;
   recsys_op *ops;
@@ -173,6 +178,8 @@ recsys_status weights_get_winograd(making *m, int32_t weight, const float *data,
 /* The same as int8: channel c (the first dimension) is divided by units[c] and rounded. */
 recsys_status weights_get_int8(making *m, int32_t weight, const float *data, const dnn_shape *is, int64_t channels,
                                const double *units, const dnn_shape *want, uint32_t *index);
+/* The same as it is: in the library's memory where that may be kept, else a copy. */
+recsys_status weights_keep(making *m, int32_t weight, const float *data, const dnn_shape *is, uint32_t *index);
 /* A copy of floats for one step alone. */
 recsys_status weights_put(making *m, const float *data, int64_t count, uint32_t *index, dnn_shape *shape);
 /* A layout in which the weight is there already; NULL: none. */

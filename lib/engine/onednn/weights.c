@@ -67,7 +67,7 @@ static recsys_status make(making *m, int32_t weight, const dnn_shape *want, uint
   if (to == NULL)
     return dnn_fail(m->error, RECSYS_ENOMEM, "the onednn engine has no memory for %zu bytes of weights",
                     dnn_bytes(want));
-  *w = (weights){weight, *want, to};
+  *w = (weights){weight, *want, to, false};
   *index = n->weights_count++;
   return RECSYS_OK;
 }
@@ -79,6 +79,19 @@ recsys_status weights_get(making *m, int32_t weight, const float *data, const dn
     return RECSYS_OK;
   recsys_status status = make(m, weight, want, index);
   return status == RECSYS_OK ? reorder(n, data, is, want, n->weights[*index].data, m->error) : status;
+}
+
+recsys_status weights_keep(making *m, int32_t weight, const float *data, const dnn_shape *is, uint32_t *index) {
+  net *n = m->net;
+  if (n->kept == NULL || find(n, weight, is, index))
+    return weights_get(m, weight, data, is, is, index);
+  weights *w = new_weights(n);
+  if (w == NULL)
+    return dnn_fail(m->error, RECSYS_ENOMEM, "the onednn engine has no memory for its weights");
+  *w = (weights){weight, *is, (void *)(uintptr_t)data, true};
+  *index = n->weights_count++;
+  n->kept[weight] = 1;
+  return RECSYS_OK;
 }
 
 recsys_status weights_get_winograd(making *m, int32_t weight, const float *data, int64_t outputs, int64_t inputs,
