@@ -92,10 +92,13 @@ class Browser(unittest.TestCase):
         title = self.titles()[0]
         w.run_async("""
             const done = arguments[0], shown = document.querySelector(".products img"), canvas = document.createElement("canvas");
-            canvas.width = shown.naturalWidth;
-            canvas.height = shown.naturalHeight;
-            canvas.getContext("2d").drawImage(shown, 0, 0);
-            canvas.toBlob(blob => { window.carried = new DataTransfer(); carried.items.add(new File([blob], "mine", {type: blob.type})); done(); }, "image/png");""")
+            shown.loading = "eager"; // on a busy machine a lazy one comes after the page
+            shown.decode().then(() => {
+              canvas.width = shown.naturalWidth;
+              canvas.height = shown.naturalHeight;
+              canvas.getContext("2d").drawImage(shown, 0, 0);
+              canvas.toBlob(blob => { window.carried = new DataTransfer(); carried.items.add(new File([blob], "mine", {type: blob.type})); done(); }, "image/png");
+            });""")
         # After this has returned: the page goes away with it.
         w.run("""
             window.here = true;
