@@ -1,4 +1,4 @@
-/* For test_fingerprint.py: writes an untrained LeNet-5 to the file and prints its fingerprint. */
+/* For test_fingerprint.py: writes an untrained network to the file and prints its fingerprint. */
 #include <stdio.h>
 
 #include "recsys.h"
@@ -9,10 +9,10 @@ int main(int argc, char **argv) {
   recsys_model_info info = {.struct_size = sizeof info};
   recsys_model_options options = {
       .struct_size = sizeof options, .engine = "fake", .engine_path = FAKES_DIR, .classes = 10, .seed = 5};
-  if (argc != 2 || recsys_model_create(&model, "lenet5", &options, &error) != RECSYS_OK ||
+  if (argc != 3 || recsys_model_create(&model, argv[2], &options, &error) != RECSYS_OK ||
       recsys_model_get_info(model, &info, &error) != RECSYS_OK ||
       recsys_model_save(model, argv[1], &error) != RECSYS_OK) {
-    fprintf(stderr, "%s\n", argc == 2 ? error.message : "usage: fingerprint FILE");
+    fprintf(stderr, "%s\n", argc == 3 ? error.message : "usage: fingerprint FILE ARCHITECTURE");
     return 1;
   }
   puts(info.fingerprint);
